@@ -1,0 +1,13 @@
+# Every library comes from Debian 12; scripts/packages.txt names the packages.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+find_package(CURL 7.88 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
+pkg_check_modules(libisal REQUIRED IMPORTED_TARGET libisal)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
