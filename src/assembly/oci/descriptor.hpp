@@ -1,0 +1,56 @@
+#pragma once
+// What points at a blob: its media type, digest and size (image-spec v1.1, descriptor.md), and the names that the
+// specifications fix.
+
+#include "assembly/oci/json.hpp"
+#include "foundation/base/digest.hpp"
+#include "foundation/base/error.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace torchkiln::oci {
+
+/// Media types of image-spec v1.1 (media-types.md).
+inline constexpr std::string_view k_manifest_type = "application/vnd.oci.image.manifest.v1+json";
+inline constexpr std::string_view k_index_type = "application/vnd.oci.image.index.v1+json";
+inline constexpr std::string_view k_config_type = "application/vnd.oci.image.config.v1+json";
+inline constexpr std::string_view k_layer_tar_type = "application/vnd.oci.image.layer.v1.tar";
+inline constexpr std::string_view k_layer_gzip_type = "application/vnd.oci.image.layer.v1.tar+gzip";
+inline constexpr std::string_view k_layer_zstd_type = "application/vnd.oci.image.layer.v1.tar+zstd";
+inline constexpr std::string_view k_empty_type = "application/vnd.oci.empty.v1+json";
+/// The content of the empty blob that stands where an artifact has no configuration (manifest.md, "Guidance for an
+/// Empty Descriptor").
+inline constexpr std::string_view k_empty_blob = "{}";
+
+/// Annotation keys (annotations.md), and containerd's for the full image name.
+inline constexpr std::string_view k_reference_name_key = "org.opencontainers.image.ref.name";
+inline constexpr std::string_view k_image_name_key = "io.containerd.image.name";
+
+/// By key, so that equal annotations have equal bytes.
+using Annotations = std::map<std::string, std::string>;
+
+struct Platform {
+  std::string architecture;  ///< as Go names it: "amd64", "arm64"
+  std::string os;            ///< "linux"
+  std::string variant;       ///< "v8", or empty
+  bool operator==(const Platform&) const = default;
+};
+
+struct Descriptor {
+  std::string media_type;
+  base::Digest digest;
+  std::uint64_t size_bytes = 0;
+  Annotations annotations = {};
+  std::string artifact_type = {};  ///< of the manifest pointed at; empty for images
+  std::optional<Platform> platform = std::nullopt;
+  bool operator==(const Descriptor&) const = default;
+};
+
+Json to_json(const Descriptor& descriptor);
+base::Result<Descriptor> read_descriptor(const JsonValue& value);
+
+}  // namespace torchkiln::oci
