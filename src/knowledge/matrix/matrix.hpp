@@ -1,0 +1,197 @@
+#pragma once
+// The matrix: what manifests/*.toml say about PyTorch, CUDA, drivers, GPUs and operating systems, a struct a row.
+// Every row carries its provenance. docs/matrix.md explains the TOML.
+
+#include "foundation/base/digest.hpp"
+#include "foundation/base/error.hpp"
+#include "knowledge/version/cuda.hpp"
+#include "knowledge/version/pep440.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchkiln::matrix {
+
+/// How sure a row is: read out of the published bytes, said by an official source, or computed from other rows.
+enum class Grade { measured, documented, derived };
+std::string_view name(Grade grade);
+
+/// Where a row stands and where it comes from.
+struct Provenance {
+  base::Place place;   ///< "manifests/pytorch-2.8.toml:14": independent of where the manifests are installed
+  std::string source;  ///< id of a Source
+  Grade grade = Grade::derived;
+  std::string date;  ///< when the fact was read, "2026-11-21"
+  std::string note;  ///< what other sources say, what is uncertain
+};
+
+/// Who says so.
+struct Source {
+  std::string id;
+  std::string title;
+  std::string detail;  ///< edition, commit, file
+  base::Place place;
+};
+
+struct Release {
+  version::Version pytorch;
+  std::string released;  ///< the day it was uploaded, "2025-08-06"
+  Provenance from;
+};
+
+enum class Architecture { x86_64, aarch64 };
+std::string_view name(Architecture architecture);
+base::Result<Architecture> parse_architecture(std::string_view text);
+
+/// What upstream calls a build. `unadvertised`: built and uploaded, but on no list of upstream's.
+enum class Status { stable, experimental, unadvertised };
+std::string_view name(Status status);
+
+/// One PyTorch wheel family: a release for one CUDA variant and architecture. What no source says is absent, and
+/// what is absent never satisfies a requirement.
+struct Build {
+  version::Version pytorch;
+  std::string variant;  ///< upstream's spelling: "cu128", "cpu"
+  Architecture architecture = Architecture::x86_64;
+  std::string index;  ///< "default" (the default Python index) or "pytorch" (upstream's own)
+  Status status = Status::stable;
+  std::optional<version::CudaVersion> cuda;  ///< absent for a build without CUDA
+  std::optional<version::Version> cudnn;
+  std::optional<version::Version> nccl;
+  std::vector<std::string> python;                              ///< "3.11", "3.13t": from the wheels' tags
+  version::Version glibc;                                       ///< the oldest that works
+  std::optional<bool> cxx11_abi;                                ///< _GLIBCXX_USE_CXX11_ABI
+  std::optional<std::vector<version::ComputeCapability>> sass;  ///< machine code for these
+  std::vector<version::ComputeCapability> ptx;                  ///< PTX for these
+  std::optional<std::uint64_t> wheel_bytes;                     ///< of the cp311 or cp310 wheel
+  std::vector<std::string> requirements;                        ///< CUDA and Triton lines of Requires-Dist, PEP 508
+  Provenance from;
+
+  /// The wheel's version: 2.8.0+cu128.
+  version::Version full_version() const;
+  bool has_python(std::string_view tag) const;
+};
+
+/// A wheel of torchvision or torchaudio and the PyTorch releases it goes with.
+struct Companion {
+  std::string package;  ///< "torchvision" or "torchaudio"
+  version::Version release;
+  std::vector<version::Version> pytorch;
+  std::vector<std::string> python;
+  Provenance from;
+};
+
+/// The parts of a metapackage such as cuda-toolkit==13.0.3.
+struct Metapackage {
+  std::string package;
+  version::Version release;
+  std::vector<std::string> parts;  ///< "nvidia-cublas==13.1.1.3", by extra in `extras`
+  std::vector<std::string> extras;
+  Provenance from;
+};
+
+/// A CUDA major version and its driver floor by minor-version compatibility.
+struct CudaFamily {
+  unsigned major = 0;
+  version::DriverVersion driver;
+  Provenance from;
+};
+
+/// A CUDA release (minor or patch), the driver made with it and the GPUs its compiler knows.
+struct Toolkit {
+  version::CudaVersion cuda;
+  version::DriverVersion driver;
+  Provenance from;
+};
+
+/// The compute capabilities that the CUDA releases from `first` to `last` compile for.
+struct Targets {
+  version::CudaVersion first, last;
+  std::vector<version::ComputeCapability> compute;
+  Provenance from;
+};
+
+struct Cudnn {
+  version::Version first, last;  ///< the range of cuDNN versions the row is about
+  unsigned cuda_major = 0;
+  std::optional<version::DriverVersion> driver;
+  std::vector<version::ComputeCapability> compute;
+  Provenance from;
+};
+
+enum class BranchKind { long_term, production, new_feature, unknown };
+std::string_view name(BranchKind kind);
+
+struct DriverBranch {
+  unsigned branch = 0;  ///< 535
+  BranchKind kind = BranchKind::unknown;
+  std::string released;     ///< "2023-06"; empty when not known
+  std::string end_of_life;  ///< "2026-06"; empty when not known
+  /// The lowest compute capability that it drives; absent when nothing is known to be dropped.
+  std::optional<version::ComputeCapability> oldest_gpu;
+  Provenance from;
+};
+
+/// cuda-compat-<cuda> and the driver branches it may be laid over.
+struct ForwardCompat {
+  version::CudaVersion cuda;
+  std::vector<unsigned> branches;
+  Provenance from;
+};
+
+enum class GpuClass { datacenter, workstation, consumer, jetson, soc };
+std::string_view name(GpuClass gpu_class);
+
+struct Gpu {
+  std::string model;
+  std::vector<std::string> aliases;
+  version::ComputeCapability compute;
+  GpuClass gpu_class = GpuClass::consumer;
+  Provenance from;
+};
+
+/// The first driver for GPUs of a compute capability; for Jetson boards there is none (JetPack brings it).
+struct FirstDriver {
+  version::ComputeCapability compute;
+  version::DriverVersion driver;
+  Provenance from;
+};
+
+/// When the solver may choose an operating system: unasked and first, unasked when the default does not fit, or
+/// only when it is asked for by name.
+enum class Choice { preferred, possible, on_request };
+
+struct OperatingSystem {
+  std::string id;            ///< "debian-12"
+  std::string distribution;  ///< "debian"
+  std::string suite;         ///< "bookworm"
+  std::string python;        ///< "3.11": the distribution's own
+  version::Version glibc;    ///< "2.36"
+  Choice choice = Choice::on_request;
+  Provenance from;
+};
+
+struct Matrix {
+  std::string directory;  ///< as given to load()
+  base::Digest revision;  ///< SHA-256 over every file's name, size and bytes, in the order of names
+  std::string date;       ///< the newest date of any row: how old the data is
+  std::vector<Source> sources;
+  std::vector<Release> releases;  ///< newest first
+  std::vector<Build> builds;      ///< newest release first; then default index, stable, newest CUDA
+  std::vector<Companion> companions;
+  std::vector<Metapackage> metapackages;
+  std::vector<CudaFamily> families;
+  std::vector<Toolkit> toolkits;
+  std::vector<Targets> targets;
+  std::vector<Cudnn> cudnns;
+  std::vector<DriverBranch> branches;
+  std::vector<ForwardCompat> forward_compat;
+  std::vector<Gpu> gpus;
+  std::vector<FirstDriver> first_drivers;
+  std::vector<OperatingSystem> systems;  ///< preferred first
+};
+
+}  // namespace torchkiln::matrix

@@ -1,0 +1,87 @@
+#pragma once
+// The user's kiln.toml ("torchkiln.spec/1") as types, every value with the place it was written at, and the
+// command line's overrides on top of it. docs/spec.md describes the file for users.
+
+#include "foundation/base/error.hpp"
+#include "foundation/document/document.hpp"
+#include "knowledge/version/cuda.hpp"
+#include "knowledge/version/pep440.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchkiln::spec {
+
+using document::Placed;
+
+enum class Variant { runtime, devel, jupyter, ssh };
+/// "runtime", "devel", "jupyter", "ssh".
+std::string_view name(Variant variant);
+base::Result<Variant> parse_variant(std::string_view text);
+
+/// What the image must be or run on. What is absent is chosen, newest first.
+struct Requirements {
+  std::optional<Placed<version::SpecifierSet>> pytorch;
+  std::optional<Placed<version::SpecifierSet>> python;  ///< minor versions only: the OS chooses the patch
+  std::optional<Placed<version::SpecifierSet>> cuda;
+  std::optional<Placed<version::SpecifierSet>> cudnn;
+  std::optional<Placed<version::SpecifierSet>> nccl;
+  std::optional<Placed<std::string>> os;                 ///< "debian-12"
+  std::optional<Placed<version::DriverVersion>> driver;  ///< the oldest driver the image must run on
+  std::vector<Placed<std::string>> gpus;                 ///< model names or "sm_90"; all must be served
+};
+
+/// One line of [packages] python: a PEP 508 requirement by name (no URL).
+struct PythonPackage {
+  std::string name;  ///< normalised as PyPA's name normalisation says: lower case, "-" for runs of "-_."
+  version::SpecifierSet versions;
+  std::string text;  ///< the whole requirement as written
+  base::Place place;
+};
+
+struct Image {
+  Placed<std::string> name{"torchkiln/pytorch", {}};  ///< an OCI repository name without a tag
+  std::vector<Variant> variants{Variant::runtime};    ///< in the order written, each once
+};
+
+/// The user that the image's processes run as.
+struct User {
+  std::string name = "kiln";
+  std::uint32_t uid = 1000;
+  std::uint32_t gid = 1000;
+};
+
+struct Spec {
+  std::string file;  ///< the spec's file name; empty when there is none
+  Image image;
+  Requirements require;
+  std::vector<PythonPackage> python_packages;
+  std::vector<Placed<std::string>> system_packages;  ///< Debian package names
+  User user;
+};
+
+/// Reads a spec. `file` is its name in every Place. One spec_invalid Error, with place and hint, for unknown keys,
+/// wrong types and bad values.
+base::Result<Spec> parse(std::string_view text, std::string file);
+
+/// The values of the command line's --pytorch, --python, … ; absent ones leave the spec as it is. Lists replace.
+struct Overrides {
+  std::optional<std::string> pytorch, python, cuda, cudnn, nccl, os, driver;
+  std::vector<std::string> gpus;
+  std::vector<std::string> variants;
+  /// Where driver and gpus come from when not from options of that name ("/proc/driver/nvidia/version").
+  std::optional<std::string> driver_source, gpus_source;
+};
+
+/// The spec with the overrides applied; the Place of such a value is the option's name ("--pytorch"). The code of
+/// an Error is usage.
+base::Result<Spec> with_overrides(Spec spec, const Overrides& overrides);
+
+/// The meaning of the spec as compact JSON with sorted, fixed keys: equal for specs that differ in comments,
+/// spacing or spelling only. Its SHA-256 is the spec digest of the lock.
+std::string canonical_json(const Spec& spec);
+
+}  // namespace torchkiln::spec
