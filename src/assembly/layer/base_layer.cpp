@@ -1,0 +1,213 @@
+#include "assembly/layer/base_layer.hpp"
+
+#include "assembly/layer/deb_package.hpp"
+#include "assembly/layer/fixed_deflate.hpp"
+#include "foundation/base/text.hpp"
+#include "foundation/sys/environment.hpp"
+#include "foundation/sys/process.hpp"
+#include "foundation/sys/workers.hpp"
+#include "knowledge/wheel/inflate.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fmt/format.h>
+#include <libdeflate.h>
+#include <nlohmann/json.hpp>
+
+namespace torchkiln::layer {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t k_member_input_bytes = 4U << 20;
+constexpr int k_deflate_level = 6;
+constexpr double k_bootstrap_timeout_s = 1800;
+
+/// A package repository (Debian wiki, "DebianRepository/Format") below `root` with exactly these packages.
+Result<std::int64_t> make_repository(const BaseRequest& request, const sys::BlobStore& debs, const fs::path& root) {
+  const auto index_folder = root / "dists" / request.suite / "main" / ("binary-" + request.architecture);
+  TK_CHECK(sys::make_directories(index_folder));
+  TK_CHECK(sys::make_directories(root / "pool"));
+  std::string packages;
+  std::int64_t time_s = 0;
+  for (const auto& deb : request.packages) {
+    const auto file_name =
+        fmt::format("{}_{}_{}.deb", deb.name, base::replace_all(deb.version, ":", "%3a"), deb.architecture);
+    TK_TRY(const auto package, read_deb(debs.path(deb.digest), file_name));
+    time_s = std::max(time_s, package.time_s);
+    // apt unquotes URIs, so a "%" in a file name would be looked for under another name.
+    const auto pool_name = base::replace_all(file_name, "%", "_");
+    TK_CHECK(sys::link_or_copy(debs.path(deb.digest), root / "pool" / pool_name));
+    packages += fmt::format("{}\nFilename: pool/{}\nSize: {}\nSHA256: {}\n\n", package.control, pool_name,
+                            sys::size_of_file(debs.path(deb.digest)).value_or(0), deb.digest.hex());
+  }
+  TK_CHECK(sys::write_file(index_folder / "Packages", packages));
+  TK_CHECK(sys::write_file(
+      root / "dists" / request.suite / "Release",
+      fmt::format("Suite: {0}\nCodename: {0}\nArchitectures: {1}\nComponents: main\nSHA256:\n {2} {3} "
+                  "main/binary-{1}/Packages\n",
+                  request.suite, request.architecture, base::Digest::of(packages).hex(), packages.size())));
+  return time_s;
+}
+
+Result<void> bootstrap(const BaseRequest& request, const fs::path& repository, std::int64_t time_s,
+                       const fs::path& tar, const fs::path& work, base::Step& step) {
+  std::set<std::string> names;
+  for (const auto& deb : request.packages) names.insert(deb.name);
+  auto environment = sys::current_environment();
+  environment["SOURCE_DATE_EPOCH"] = std::to_string(time_s);
+  environment["TMPDIR"] = work.string();
+  environment["LC_ALL"] = "C.UTF-8";
+  environment["TZ"] = "UTC";
+  environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  sys::Command command;
+  command.arguments = {
+      "mmdebstrap", sys::is_root() ? "--mode=root" : "--mode=unshare", "--variant=essential", "--format=tar",
+      "--architectures=" + request.architecture,
+      "--include=" + base::join(std::vector<std::string>(names.begin(), names.end()), ","),
+      // /dev is the runtime's; an image layer has no device nodes.
+      "--skip=output/dev", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+      "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+      // What names this machine or the temporary repository.
+      R"(--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/*)",
+      request.suite, tar.string(),
+      "deb [trusted=yes] copy://" + repository.string() + " " + request.suite + " main"};
+  command.environment = std::move(environment);
+  command.timeout_s = k_bootstrap_timeout_s;
+  command.on_line = [&step](std::string_view line) { step.output(line); };
+  auto done = sys::run_checked(command);
+  if (!done) {
+    auto error = std::move(done).error();
+    if (error.code == ErrorCode::tool_failed && !sys::is_root())
+      error.hints.push_back(
+          "as an ordinary user the base needs subordinate ids: check that /etc/subuid and /etc/subgid "
+          "have a line for you and that the package uidmap is installed (scripts/setup does both)");
+    return fail(std::move(error));
+  }
+  return {};
+}
+
+struct FreeArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+
+/// The contents of the files that later layers extend.
+Result<std::map<std::string, std::string>> account_files(const fs::path& tar) {
+  const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+  archive_read_support_format_tar(reader.get());
+  auto bad = [&] {
+    const char* why = archive_error_string(reader.get());
+    return fail(ErrorCode::tool_failed,
+                "mmdebstrap's archive cannot be read: " + std::string(why ? why : "damaged"));
+  };
+  if (archive_read_open_filename(reader.get(), tar.c_str(), 1U << 20) != ARCHIVE_OK) return bad();
+  std::map<std::string, std::string> files;
+  archive_entry* entry = nullptr;
+  int status = ARCHIVE_OK;
+  while ((status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
+    std::string name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
+    if (name.starts_with("./")) name.erase(0, 2);
+    const bool wanted = name == "etc/passwd" || name == "etc/group" || name == "etc/shadow" ||
+                        name == "etc/gshadow" ||
+                        (name.starts_with("etc/skel/") && archive_entry_filetype(entry) == AE_IFREG);
+    if (!wanted) continue;
+    std::string content(static_cast<std::size_t>(archive_entry_size(entry)), '\0');
+    if (archive_read_data(reader.get(), content.data(), content.size()) != static_cast<la_ssize_t>(content.size()))
+      return bad();
+    files[name] = std::move(content);
+  }
+  if (status != ARCHIVE_EOF) return bad();
+  for (const char* needed : {"etc/passwd", "etc/group", "etc/shadow"})
+    if (!files.count(needed))
+      return fail(ErrorCode::tool_failed, std::string("mmdebstrap's archive has no ") + needed);
+  return files;
+}
+
+}  // namespace
+
+std::string base_layer_key(const BaseRequest& request) {
+  std::vector<std::string> lines;
+  for (const auto& deb : request.packages) lines.push_back(deb.digest.hex());
+  std::sort(lines.begin(), lines.end());
+  base::Sha256 hasher;
+  hasher.update(fmt::format("{}\n{}\n{}\n{}", k_base_layer_recipe, request.suite, request.architecture,
+                            base::join(lines, "\n")));
+  return hasher.finish().hex();
+}
+
+std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalog& catalog,
+                                   const sys::BlobStore& store) {
+  const auto key = base_layer_key(request);
+  const auto facts = catalog.find(key);
+  if (!facts || !store.contains(facts->digest)) return std::nullopt;
+  const auto text = catalog.find_note(key);
+  if (!text) return std::nullopt;
+  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  if (!json.is_object() || !json.contains("time") || !json["time"].is_number_integer() || !json.contains("files") ||
+      !json["files"].is_object())
+    return std::nullopt;
+  BaseFacts base_facts{*facts, json["time"].get<std::int64_t>(), {}};
+  for (const auto& [path, content] : json["files"].items()) {
+    if (!content.is_string()) return std::nullopt;
+    base_facts.files[path] = content.get<std::string>();
+  }
+  return base_facts;
+}
+
+Result<LayerFacts> compress_tar(const fs::path& tar, const sys::BlobStore& store, unsigned threads) {
+  TK_TRY(const auto input, sys::MappedFile::open(tar));
+  const auto bytes = input.bytes();
+  const std::size_t count = (bytes.size() + k_member_input_bytes - 1) / k_member_input_bytes;
+  std::vector<std::string> members(count);
+  sys::Workers workers(threads);
+  for (std::size_t i = 0; i < count; ++i)
+    workers.submit([&, i]() -> Result<void> {
+      const auto piece = bytes.subspan(i * k_member_input_bytes,
+                                       std::min(k_member_input_bytes, bytes.size() - i * k_member_input_bytes));
+      const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor(
+          libdeflate_alloc_compressor(k_deflate_level), libdeflate_free_compressor);
+      std::string deflated(libdeflate_deflate_compress_bound(compressor.get(), piece.size()), '\0');
+      deflated.resize(libdeflate_deflate_compress(compressor.get(), piece.data(), piece.size(), deflated.data(),
+                                                  deflated.size()));
+      members[i] = gzip_header() + deflated + gzip_trailer(wheel::crc32_of(piece), piece.size());
+      return {};
+    });
+  LayerFacts facts;
+  base::Sha256 diff;
+  diff.update(bytes);
+  facts.diff_id = diff.finish();
+  facts.unpacked_bytes = bytes.size();
+  TK_CHECK(workers.wait());
+  TK_TRY(auto blob, store.create());
+  for (const auto& member : members) TK_CHECK(blob.write(member));
+  facts.size_bytes = blob.size_bytes();
+  TK_TRY(facts.digest, blob.commit());
+  return facts;
+}
+
+Result<BaseFacts> make_base(const BaseRequest& request, const sys::BlobStore& debs, const sys::BlobStore& store,
+                            const LayerCatalog& catalog, const fs::path& work, unsigned threads, base::Step& step) {
+  TK_TRY(const auto folder, sys::TemporaryDirectory::create(work, "base-"));
+  const auto repository = folder.path() / "repository", tar = folder.path() / "base.tar";
+  BaseFacts facts;
+  TK_TRY(facts.time_s, make_repository(request, debs, repository));
+  TK_CHECK(bootstrap(request, repository, facts.time_s, tar, folder.path(), step));
+  TK_TRY(facts.files, account_files(tar));
+  TK_TRY(facts.layer, compress_tar(tar, store, threads));
+  const auto key = base_layer_key(request);
+  const nlohmann::ordered_json note = {{"time", facts.time_s}, {"files", facts.files}};
+  TK_CHECK(catalog.add_note(key, note.dump(1) + "\n"));
+  TK_CHECK(catalog.add(key, facts.layer));
+  return facts;
+}
+
+}  // namespace torchkiln::layer

@@ -1,0 +1,102 @@
+#include "assembly/layer/wheel_layer.hpp"
+
+#include "foundation/sys/interrupt.hpp"
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+namespace torchkiln::layer {
+
+using base::Result;
+
+std::string wheel_layer_key(std::span<const base::Digest> wheels, const wheel::InstallScheme& scheme) {
+  std::vector<std::string> sorted;
+  for (const auto& digest : wheels) sorted.push_back(digest.hex());
+  std::sort(sorted.begin(), sorted.end());
+  base::Sha256 hasher;
+  hasher.update(k_wheel_layer_recipe);
+  for (const auto& part : {scheme.prefix, scheme.python_version}) hasher.update("\n" + part);
+  for (const auto& hex : sorted) hasher.update("\n" + hex);
+  return hasher.finish().hex();
+}
+
+namespace {
+
+/// Emits the folders above `path` that were not emitted yet.
+Result<void> add_parents(LayerWriter& writer, std::string_view path, std::string& last_folder) {
+  const auto folder = path.substr(0, path.rfind('/') + 1);
+  std::size_t common = 0;
+  for (std::size_t i = 0; i < folder.size() && i < last_folder.size() && folder[i] == last_folder[i]; ++i)
+    if (folder[i] == '/') common = i + 1;
+  for (auto slash = folder.find('/', common); slash != std::string_view::npos; slash = folder.find('/', slash + 1))
+    TK_CHECK(writer.add_directory(folder.substr(0, slash + 1)));
+  last_folder = folder;
+  return {};
+}
+
+struct PlannedFile {
+  const wheel::Wheel* wheel;
+  wheel::InstalledFile file;
+};
+
+Result<void> add_planned_file(LayerWriter& writer, const PlannedFile& planned) {
+  const auto& [owner, file] = planned;
+  TarHeader header;
+  header.path = file.path;
+  header.mode = file.is_executable ? 0755 : 0644;
+  if (!file.entry) {
+    header.size_bytes = file.content.size();
+    return writer.add_file(header, file.content);
+  }
+  header.size_bytes = file.entry->size_bytes;
+  if (file.entry->method == wheel::ZipMethod::stored || file.entry->size_bytes == 0) {
+    TK_TRY(const auto content, owner->content(*file.entry));
+    return writer.add_file(header, content);
+  }
+  TK_TRY(const auto deflated, owner->compressed(*file.entry));
+  TK_CHECK(writer.add_deflated_file(header, deflated, file.entry->crc32));
+  owner->forget(deflated);
+  return {};
+}
+
+}  // namespace
+
+Result<LayerFacts> make_wheel_layer(std::span<const wheel::Wheel> wheels, const wheel::InstallScheme& scheme,
+                                    const sys::BlobStore& store) {
+  std::vector<wheel::WheelContents> contents;
+  for (const auto& one : wheels) contents.push_back({one.file_name(), one.entries()});
+  TK_CHECK(wheel::check_conflicts(contents, scheme));
+
+  // Sorted with a "/" below every other character, so that a folder's content follows it at once.
+  struct FolderOrder {
+    bool operator()(const std::string& a, const std::string& b) const {
+      return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+        const int left = x == '/' ? 0 : static_cast<unsigned char>(x),
+                  right = y == '/' ? 0 : static_cast<unsigned char>(y);
+        return left < right;
+      });
+    }
+  };
+  std::map<std::string, PlannedFile, FolderOrder> files;
+  for (const auto& one : wheels) {
+    TK_TRY(auto plan, wheel::plan_install(one, scheme));
+    for (auto& file : plan) {
+      const auto path = file.path;
+      const auto [at, is_new] = files.emplace(path, PlannedFile{&one, std::move(file)});
+      if (is_new || (at->second.file.entry && at->second.wheel != &one)) continue;  // equal bytes: checked above
+      return base::fail(base::ErrorCode::package_conflict,
+                        at->second.wheel->file_name() + " and " + one.file_name() + " both make /" + path);
+    }
+  }
+  TK_TRY(auto writer, LayerWriter::create(store));
+  std::string last_folder;
+  for (const auto& [path, planned] : files) {
+    if (sys::interrupted()) return sys::interrupted_error();
+    TK_CHECK(add_parents(writer, path, last_folder));
+    TK_CHECK(add_planned_file(writer, planned));
+  }
+  return writer.finish();
+}
+
+}  // namespace torchkiln::layer
