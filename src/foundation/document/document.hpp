@@ -58,7 +58,7 @@ class Table {
     if (!value) return std::nullopt;
     auto result = parse(std::string_view(value->value));
     if (!result) return reject(std::move(result).error(), value->place), std::nullopt;
-    return {{std::move(*result), std::move(value->place)}};
+    return Placed<typename decltype(result)::value_type>{std::move(*result), std::move(value->place)};
   }
   /// Every string of the array at `key` given to `parse`.
   template <class Parse>
@@ -88,6 +88,7 @@ class Table {
   struct Seen;
   Table(detail::Tree& tree, const void* node, std::string path);
   const void* find(std::string_view key);
+  void wrong_type(std::string_view key, std::string_view wanted, const void* node);
 
   detail::Tree* m_tree;
   const void* m_node;

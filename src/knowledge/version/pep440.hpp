@@ -36,8 +36,8 @@ class Version {
   Version without_local() const;
   /// True for alpha, beta, release-candidate and development versions.
   bool is_prerelease() const { return m_pre.has_value() || m_dev.has_value(); }
-  /// True when this is release numbers and nothing else.
-  bool is_plain() const { return !m_epoch && !m_pre && !m_post && !m_dev && m_local.empty(); }
+  /// True when there is no pre-release, post-release, development or local part.
+  bool is_release_only() const { return !m_pre && !m_post && !m_dev && m_local.empty(); }
   /// True when the numbers of `prefix` begin this version's numbers ("==2.8.*" in PEP 440).
   bool starts_with(const Version& prefix) const;
 
