@@ -26,7 +26,7 @@ base::Place place_of(std::string_view text, std::size_t offset, const std::strin
 
 /// Looks at a document without building it: syntax, depth, and keys given twice. (Two parsers may choose
 /// different ones of two equal keys, so that one checks what another does not see.)
-class Inspector final : public Json::json_sax_t {
+class Inspector final : public ParsedJson::json_sax_t {
  public:
   explicit Inspector(unsigned depth_limit) : m_depth_limit(depth_limit) {}
 
@@ -49,7 +49,7 @@ class Inspector final : public Json::json_sax_t {
     if (m_keys.back().insert(name).second) return true;
     return refuse("has the key \"" + name + "\" twice");
   }
-  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
+  bool parse_error(std::size_t position, const std::string&, const ParsedJson::exception& error) override {
     // The library's text ends with what it found; its beginning repeats the position that Place carries.
     std::string_view text = error.what();
     if (const auto at = text.find(": "); at != std::string_view::npos) text.remove_prefix(at + 2);
@@ -78,17 +78,17 @@ class Inspector final : public Json::json_sax_t {
   std::optional<std::size_t> m_offset;
 };
 
-std::string_view kind_of(const Json& value) {
+std::string_view kind_of(const ParsedJson& value) {
   switch (value.type()) {
-    case Json::value_t::object:
+    case ParsedJson::value_t::object:
       return "an object";
-    case Json::value_t::array:
+    case ParsedJson::value_t::array:
       return "an array";
-    case Json::value_t::string:
+    case ParsedJson::value_t::string:
       return "a string";
-    case Json::value_t::boolean:
+    case ParsedJson::value_t::boolean:
       return "a boolean";
-    case Json::value_t::null:
+    case ParsedJson::value_t::null:
       return "null";
     default:
       return "a number";
@@ -104,12 +104,12 @@ Result<JsonValue> JsonValue::parse(std::string_view text, std::string file, Json
   if (text.starts_with("\xEF\xBB\xBF"))
     return fail(ErrorCode::input_invalid, file + " begins with a byte order mark, which RFC 8259 forbids");
   Inspector inspector(limits.depth);
-  if (!Json::sax_parse(text, &inspector)) {
+  if (!ParsedJson::sax_parse(text, &inspector)) {
     if (inspector.offset())
       return fail_at(ErrorCode::input_invalid, place_of(text, *inspector.offset(), file), inspector.complaint());
     return fail(ErrorCode::input_invalid, file + " " + inspector.complaint());
   }
-  auto value = std::make_shared<const Json>(Json::parse(text, nullptr, false));
+  auto value = std::make_shared<const ParsedJson>(ParsedJson::parse(text, nullptr, false));
   TK_ASSERT(!value->is_discarded(), "the inspector accepted the document");
   return JsonValue(std::move(value), std::make_shared<const std::string>(std::move(file)), "");
 }
@@ -119,8 +119,8 @@ base::Unexpected JsonValue::wrong(std::string_view what) const {
                  (m_path.empty() ? "the document" : m_path) + " " + std::string(what));
 }
 
-JsonValue JsonValue::child(const Json& value, std::string path) const {
-  return JsonValue(std::shared_ptr<const Json>(m_value, &value), m_file, std::move(path));
+JsonValue JsonValue::child(const ParsedJson& value, std::string path) const {
+  return JsonValue(std::shared_ptr<const ParsedJson>(m_value, &value), m_file, std::move(path));
 }
 
 Result<std::optional<JsonValue>> JsonValue::find(std::string_view key) const {

@@ -19,7 +19,11 @@
 
 namespace torchkiln::oci {
 
+/// For writing: members stay in the order in which they were put.
 using Json = nlohmann::ordered_json;
+/// As read: looked up in logarithmic time, so that a hostile document with many members costs no more than its
+/// size.
+using ParsedJson = nlohmann::json;
 
 /// What a document may be at most. 4 MiB is what registries promise to take as a manifest (distribution-spec,
 /// "Pushing Manifests").
@@ -36,7 +40,7 @@ class JsonValue {
   /// and column), duplicate keys, invalid UTF-8 and a byte order mark.
   static base::Result<JsonValue> parse(std::string_view text, std::string file, JsonLimits limits = {});
 
-  const Json& json() const { return *m_value; }
+  const ParsedJson& json() const { return *m_value; }
   /// An Error about this value: its file, its field, and what is wrong with it.
   base::Unexpected wrong(std::string_view what) const;
 
@@ -62,11 +66,11 @@ class JsonValue {
   base::Result<std::map<std::string, std::string>> text_map_or_empty(std::string_view key) const;
 
  private:
-  JsonValue(std::shared_ptr<const Json> value, std::shared_ptr<const std::string> file, std::string path)
+  JsonValue(std::shared_ptr<const ParsedJson> value, std::shared_ptr<const std::string> file, std::string path)
       : m_value(std::move(value)), m_file(std::move(file)), m_path(std::move(path)) {}
-  JsonValue child(const Json& value, std::string path) const;
+  JsonValue child(const ParsedJson& value, std::string path) const;
 
-  std::shared_ptr<const Json> m_value;
+  std::shared_ptr<const ParsedJson> m_value;
   std::shared_ptr<const std::string> m_file;
   std::string m_path;
 };
