@@ -1,0 +1,94 @@
+#pragma once
+// One run of the in-image tests: what was run, where, and what came out. Read from torchkiln.report/1, written into
+// and read out of the in-toto statement that a stamp signs (predicate test-result v0.1).
+
+#include "assembly/oci/json.hpp"
+#include "foundation/base/digest.hpp"
+#include "foundation/base/error.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchkiln::stamp {
+
+/// The levels of docs/architecture.md, in rising order.
+enum class Level { none, static_, boot, cpu, gpu, multi_gpu };
+/// "static", "multi-gpu".
+std::string_view name(Level level);
+std::optional<Level> parse_level(std::string_view text);
+
+enum class TestVerdict { pass, warn, fail, skip };
+
+/// in-toto's test-result v0.1, "result".
+enum class RunResult { passed, warned, failed };
+
+struct TestOutcome {
+  std::string id;
+  Level level = Level::none;
+  TestVerdict verdict = TestVerdict::fail;
+  std::string reason;        ///< why it failed, warned or was skipped
+  oci::ParsedJson measured;  ///< a number, a text or null
+  oci::ParsedJson limit;     ///< likewise
+  double duration_s = 0;
+};
+
+struct GpuFacts {
+  std::string name;                ///< "NVIDIA H200"
+  std::string uuid_sha256;         ///< hex; tells two boards apart without naming them
+  std::string compute_capability;  ///< "9.0"
+};
+
+struct HostFacts {
+  std::string kernel;
+  std::string architecture;
+  std::string cpu;
+  std::string driver;  ///< empty without a GPU
+  std::string runtime;
+  std::vector<GpuFacts> gpus;
+};
+
+struct TestRun {
+  base::Digest image;
+  std::string image_name;
+  std::optional<base::Digest> lock;
+  base::Digest suite;
+  std::string nonce;
+  HostFacts host;
+  std::map<std::string, std::string> versions;  ///< "torch" and the like
+  Level asked = Level::none;
+  Level reached = Level::none;
+  std::int64_t started_s = 0;   ///< since 1970
+  std::int64_t finished_s = 0;  ///< since 1970
+  std::vector<TestOutcome> tests;
+  base::Digest report;  ///< of the report's bytes
+};
+
+/// The most tests of one run.
+inline constexpr std::size_t k_test_limit = 10'000;
+
+/// passed only if the asked level was reached and no test failed; warned when one of them warns.
+RunResult result_of(const TestRun& run);
+std::string_view name(RunResult result);
+
+/// The highest level that the outcomes bear out: each level from static up to it has tests, all of them pass or
+/// warn. A skipped test is never a pass.
+Level level_borne_out(const std::vector<TestOutcome>& tests);
+
+/// Reads torchkiln.report/1. An Error for a report that contradicts itself: a level that its tests do not bear
+/// out, a test twice, an end before the start. `file` is for messages.
+base::Result<TestRun> parse_report(std::string_view bytes, const std::string& file);
+
+/// The in-toto Statement v1 about the image's digest.
+base::Result<std::string> to_statement(const TestRun& run);
+/// Reads such a statement, as strictly as a report: exactly the four keys of Statement v1, one subject, this
+/// predicate type, and lists of tests that agree with one another and with the result.
+base::Result<TestRun> parse_statement(std::string_view bytes, const std::string& file);
+
+inline constexpr std::string_view k_statement_type = "https://in-toto.io/Statement/v1";
+inline constexpr std::string_view k_test_result_type = "https://in-toto.io/attestation/test-result/v0.1";
+
+}  // namespace torchkiln::stamp
