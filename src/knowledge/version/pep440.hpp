@@ -86,6 +86,7 @@ class SpecifierSet {
     Version version;
     bool prefix;  ///< "==2.8.*" or "!=2.8.*"
     bool matches(const Version& candidate) const;
+    bool same_release(const Version& candidate) const;
     std::string to_string() const;
   };
   static base::Result<Clause> parse_clause(std::string_view text);

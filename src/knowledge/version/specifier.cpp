@@ -70,6 +70,10 @@ base::Result<SpecifierSet> SpecifierSet::parse(std::string_view text) {
   return set;
 }
 
+bool SpecifierSet::Clause::same_release(const Version& candidate) const {
+  return candidate.m_epoch == version.m_epoch && Version::of(candidate.m_release) == Version::of(version.m_release);
+}
+
 bool SpecifierSet::Clause::matches(const Version& candidate) const {
   // A clause that names no local version does not look at the candidate's (PEP 440, "Version matching").
   const Version public_part = candidate.without_local();
@@ -86,13 +90,11 @@ bool SpecifierSet::Clause::matches(const Version& candidate) const {
       return public_part >= version;
     case Operator::less:
       // "<2.8" does not mean a pre-release of 2.8 itself (PEP 440, "Exclusive ordered comparison").
-      if (!version.is_prerelease() && public_part.is_prerelease() && public_part.starts_with(version) &&
-          Version::of(public_part.m_release) == Version::of(version.m_release))
-        return false;
+      if (!version.is_prerelease() && candidate.is_prerelease() && same_release(candidate)) return false;
       return public_part < version;
     case Operator::greater:
-      if (!version.m_post && public_part.m_post &&
-          Version::of(public_part.m_release) == Version::of(version.m_release))
+      // ">2.8" means neither a post-release nor a local version of 2.8 itself.
+      if (same_release(candidate) && ((!version.m_post && candidate.m_post) || !candidate.m_local.empty()))
         return false;
       return public_part > version;
     case Operator::compatible: {
@@ -106,8 +108,12 @@ bool SpecifierSet::Clause::matches(const Version& candidate) const {
 }
 
 bool SpecifierSet::contains(const Version& version) const {
-  const bool names_prerelease = std::any_of(m_clauses.begin(), m_clauses.end(),
-                                            [](const Clause& clause) { return clause.version.is_prerelease(); });
+  // As in Python's packaging library: "<2.8rc1" or "!=2.8rc1" is no wish for pre-releases.
+  const bool names_prerelease = std::any_of(m_clauses.begin(), m_clauses.end(), [](const Clause& clause) {
+    const bool excludes =
+        clause.op == Operator::not_equal || clause.op == Operator::less || clause.op == Operator::greater;
+    return !excludes && clause.version.is_prerelease();
+  });
   if (version.is_prerelease() && !names_prerelease) return false;
   return std::all_of(m_clauses.begin(), m_clauses.end(),
                      [&](const Clause& clause) { return clause.matches(version); });
