@@ -37,8 +37,10 @@ struct Requirements {
 /// One line of [packages] python: a PEP 508 requirement by name (no URL).
 struct PythonPackage {
   std::string name;  ///< normalised as PyPA's name normalisation says: lower case, "-" for runs of "-_."
-  version::SpecifierSet versions;
-  std::string text;  ///< the whole requirement as written
+  std::vector<std::string> extras;  ///< sorted
+  version::SpecifierSet versions;   ///< empty when any version will do
+  std::string marker;               ///< what stands after ";", not interpreted here
+  std::string text;                 ///< the whole requirement as written
   base::Place place;
 };
 

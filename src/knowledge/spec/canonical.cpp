@@ -1,0 +1,63 @@
+#include "foundation/base/text.hpp"
+#include "knowledge/spec/spec.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace torchkiln::spec {
+
+namespace {
+
+std::vector<std::string> sorted(std::vector<std::string> texts) {
+  std::sort(texts.begin(), texts.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+  return texts;
+}
+
+std::string canonical(const PythonPackage& package) {
+  std::string text = package.name;
+  if (!package.extras.empty()) text += "[" + base::join(package.extras, ",") + "]";
+  text += package.versions.to_string();
+  if (!package.marker.empty()) text += "; " + package.marker;
+  return text;
+}
+
+}  // namespace
+
+std::string canonical_json(const Spec& spec) {
+  using Json = nlohmann::ordered_json;
+  Json require = Json::object();
+  const auto put = [&](const char* key, const std::optional<Placed<version::SpecifierSet>>& set) {
+    if (set) require[key] = set->value.to_string();
+  };
+  put("pytorch", spec.require.pytorch);
+  put("python", spec.require.python);
+  put("cuda", spec.require.cuda);
+  put("cudnn", spec.require.cudnn);
+  put("nccl", spec.require.nccl);
+  if (spec.require.os) require["os"] = spec.require.os->value;
+  if (spec.require.driver) require["driver"] = spec.require.driver->value.to_string();
+  std::vector<std::string> gpus;
+  for (const auto& gpu : spec.require.gpus) gpus.push_back(base::lower(gpu.value));
+  if (!gpus.empty()) require["gpus"] = sorted(std::move(gpus));
+
+  std::vector<std::string> variants;
+  for (const auto variant : spec.image.variants) variants.emplace_back(name(variant));
+  std::vector<std::string> python;
+  for (const auto& package : spec.python_packages) python.push_back(canonical(package));
+  std::vector<std::string> system;
+  for (const auto& package : spec.system_packages) system.push_back(package.value);
+
+  const Json json = {
+      {"schema", "torchkiln.spec/1"},
+      {"image", {{"name", spec.image.name.value}, {"variants", sorted(std::move(variants))}}},
+      {"require", std::move(require)},
+      {"packages", {{"python", sorted(std::move(python))}, {"system", sorted(std::move(system))}}},
+      {"user", {{"name", spec.user.name}, {"uid", spec.user.uid}, {"gid", spec.user.gid}}},
+  };
+  // Values come from a UTF-8 TOML file or from argv; bytes that are no UTF-8 must not throw.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace torchkiln::spec

@@ -1,0 +1,169 @@
+#include "knowledge/spec/spec.hpp"
+
+#include "foundation/base/text.hpp"
+#include "knowledge/spec/values.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace torchkiln::spec {
+
+namespace {
+
+using base::ErrorCode;
+using document::Table;
+
+constexpr std::string_view k_schema = "torchkiln.spec/1";
+constexpr std::size_t k_spec_bytes_max = 1U << 20;
+constexpr std::size_t k_list_max = 1000;
+
+void read_schema(Table& root) {
+  const std::string hint = fmt::format("the first line must be schema = \"{}\"", k_schema);
+  if (!root.has("schema")) root.missing("schema", {hint});
+  const auto schema = root.text("schema");
+  if (schema && schema->value != k_schema)
+    root.reject(fmt::format("schema \"{}\" is not known to this torchkiln", schema->value), schema->place, {hint});
+}
+
+/// A list of at most k_list_max values.
+template <class Parse>
+auto read_list(Table& table, std::string_view key, Parse parse) {
+  auto values = table.parsed_each(key, parse);
+  if (values && values->size() > k_list_max)
+    table.reject(fmt::format("\"{}\" has more than {} entries", key, k_list_max), values->back().place);
+  return values;
+}
+
+void read_image(Table table, Image& image) {
+  if (auto image_name = table.parsed("name", parse_image_name)) image.name = std::move(*image_name);
+  if (const auto variants = read_list(table, "variants", parse_variant)) {
+    image.variants.clear();
+    for (const auto& variant : *variants) {
+      if (std::find(image.variants.begin(), image.variants.end(), variant.value) != image.variants.end())
+        table.reject(fmt::format("variant \"{}\" is listed twice", name(variant.value)), variant.place);
+      image.variants.push_back(variant.value);
+    }
+    if (variants->empty())
+      table.reject("\"variants\" is empty", table.texts("variants")->place,
+                   {"leave it out for the runtime variant"});
+  }
+  table.finish();
+}
+
+void read_requirements(Table table, Requirements& require) {
+  require.pytorch = table.parsed("pytorch", parse_pytorch);
+  require.python = table.parsed("python", parse_python);
+  require.cuda = table.parsed("cuda", parse_cuda);
+  require.cudnn = table.parsed("cudnn", parse_library);
+  require.nccl = table.parsed("nccl", parse_library);
+  require.os = table.parsed("os", parse_os);
+  require.driver = table.parsed("driver", parse_driver);
+  require.gpus = read_list(table, "gpus", parse_gpu).value_or(std::vector<Placed<std::string>>{});
+  table.finish();
+}
+
+void read_packages(Table table, Spec& spec) {
+  if (auto packages = read_list(table, "python", parse_python_package)) {
+    for (auto& package : *packages) {
+      package.value.place = std::move(package.place);
+      spec.python_packages.push_back(std::move(package.value));
+    }
+  }
+  if (auto packages = read_list(table, "system", parse_system_package)) spec.system_packages = std::move(*packages);
+  table.finish();
+}
+
+void read_id(Table& table, std::string_view key, std::uint32_t& id) {
+  const auto value = table.integer(key);
+  if (!value) return;
+  if (value->value < k_user_id_min || value->value > k_user_id_max) {
+    table.reject(fmt::format("{} {} is outside {} to {}", key, value->value, k_user_id_min, k_user_id_max),
+                 value->place,
+                 {value->value == 0 ? "images do not run as root" : "rootless containers cannot map it"});
+    return;
+  }
+  id = static_cast<std::uint32_t>(value->value);
+}
+
+void read_user(Table table, User& user) {
+  if (auto user_name = table.parsed("name", parse_user_name)) user.name = std::move(user_name->value);
+  read_id(table, "uid", user.uid);
+  if (table.has("uid") && !table.has("gid")) user.gid = user.uid;
+  read_id(table, "gid", user.gid);
+  table.finish();
+}
+
+/// The value of an option, parsed; an error is the option's.
+template <class Parse>
+auto option(std::string_view option_name, const std::string& text, Parse parse)
+    -> base::Result<Placed<typename decltype(parse(std::string_view()))::value_type>> {
+  const base::Place place{std::string(option_name), 0, 0};
+  auto value = parse(std::string_view(text));
+  if (!value) {
+    base::Error error = std::move(value).error();
+    error.code = ErrorCode::usage;
+    error.where = place;
+    return base::fail(std::move(error));
+  }
+  return Placed<typename decltype(value)::value_type>{std::move(*value), place};
+}
+
+}  // namespace
+
+base::Result<Spec> parse(std::string_view text, std::string file) {
+  if (text.size() > k_spec_bytes_max)
+    return base::fail_at(ErrorCode::spec_invalid, {file, 0, 0},
+                         fmt::format("the spec is larger than {}", base::format_bytes(k_spec_bytes_max)));
+  TK_TRY(auto document, document::Document::parse(text, file, ErrorCode::spec_invalid));
+  Spec spec;
+  spec.file = std::move(file);
+  Table root = document.root();
+  read_schema(root);
+  if (auto table = root.table("image")) read_image(*table, spec.image);
+  if (auto table = root.table("require")) read_requirements(*table, spec.require);
+  if (auto table = root.table("packages")) read_packages(*table, spec);
+  if (auto table = root.table("user")) read_user(*table, spec.user);
+  root.finish();
+  TK_CHECK(document.check());
+  return spec;
+}
+
+base::Result<Spec> with_overrides(Spec spec, const Overrides& overrides) {
+  Requirements& require = spec.require;
+  if (overrides.pytorch) {
+    TK_TRY(require.pytorch, option("--pytorch", *overrides.pytorch, parse_pytorch));
+  }
+  if (overrides.python) {
+    TK_TRY(require.python, option("--python", *overrides.python, parse_python));
+  }
+  if (overrides.cuda) {
+    TK_TRY(require.cuda, option("--cuda", *overrides.cuda, parse_cuda));
+  }
+  if (overrides.cudnn) {
+    TK_TRY(require.cudnn, option("--cudnn", *overrides.cudnn, parse_library));
+  }
+  if (overrides.nccl) {
+    TK_TRY(require.nccl, option("--nccl", *overrides.nccl, parse_library));
+  }
+  if (overrides.os) {
+    TK_TRY(require.os, option("--os", *overrides.os, parse_os));
+  }
+  if (overrides.driver) {
+    TK_TRY(require.driver, option(overrides.driver_source.value_or("--driver"), *overrides.driver, parse_driver));
+  }
+  if (!overrides.gpus.empty()) require.gpus.clear();
+  for (const auto& gpu : overrides.gpus) {
+    TK_TRY(auto value, option(overrides.gpus_source.value_or("--gpu"), gpu, parse_gpu));
+    require.gpus.push_back(std::move(value));
+  }
+  if (!overrides.variants.empty()) spec.image.variants.clear();
+  for (const auto& variant : overrides.variants) {
+    TK_TRY(const auto value, option("--variant", variant, parse_variant));
+    auto& variants = spec.image.variants;
+    if (std::find(variants.begin(), variants.end(), value.value) == variants.end()) variants.push_back(value.value);
+  }
+  return spec;
+}
+
+}  // namespace torchkiln::spec

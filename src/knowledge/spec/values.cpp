@@ -1,0 +1,269 @@
+#include "knowledge/spec/values.hpp"
+
+#include "foundation/base/text.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace torchkiln::spec {
+
+namespace {
+
+using base::ErrorCode;
+
+constexpr std::size_t k_image_name_max = 255;  // OCI distribution specification
+constexpr std::size_t k_user_name_max = 32;    // useradd(8)
+constexpr std::size_t k_text_max = 1024;       // any other single value
+
+base::Unexpected invalid(std::string message, std::string hint) {
+  return base::fail(ErrorCode::input_invalid, std::move(message), {std::move(hint)});
+}
+
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alphanumeric(char c) {
+  return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z');
+}
+
+/// A requirement on versions that have two numbers, such as Python's and CUDA's here.
+base::Result<version::SpecifierSet> parse_minor(std::string_view text, std::string_view what,
+                                                std::string_view why) {
+  TK_TRY(auto set, version::SpecifierSet::parse(text));
+  if (set.names_local() || set.longest_release() > 2)
+    return invalid(fmt::format("\"{}\" is too exact: {} versions have two numbers here", text, what),
+                   std::string(why));
+  return set;
+}
+
+/// distribution/reference: path-component = alpha-numeric [separator alpha-numeric]*, separator = "_" | "." | "__"
+/// |
+/// "-"*.
+bool is_path_component(std::string_view component) {
+  const auto is_plain = [](char c) { return is_lower(c) || is_digit(c); };
+  if (component.empty() || !is_plain(component.front()) || !is_plain(component.back())) return false;
+  for (std::size_t i = 0; i < component.size();) {
+    if (is_plain(component[i])) {
+      ++i;
+      continue;
+    }
+    const auto end = std::find_if(component.begin() + static_cast<std::ptrdiff_t>(i), component.end(), is_plain);
+    const std::string_view separator = component.substr(i, static_cast<std::size_t>(end - component.begin()) - i);
+    const bool dashes = separator.find_first_not_of('-') == std::string_view::npos;
+    if (!dashes && separator != "_" && separator != "." && separator != "__") return false;
+    i += separator.size();
+  }
+  return true;
+}
+
+/// distribution/reference: host name components of letters, digits and inner dashes, and a port.
+bool is_registry(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon != std::string_view::npos) {
+    const auto port = text.substr(colon + 1);
+    if (port.empty() || port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit)) return false;
+    text = text.substr(0, colon);
+  }
+  for (const auto label : base::split(text, '.')) {
+    if (label.empty() || label.front() == '-' || label.back() == '-') return false;
+    if (!std::all_of(label.begin(), label.end(), [](char c) { return is_alphanumeric(c) || c == '-'; }))
+      return false;
+  }
+  return true;
+}
+
+/// The PyPA specification "Names and normalization".
+std::string normalised(std::string_view name) {
+  std::string result;
+  for (const char c : base::lower(name)) {
+    const bool separator = c == '-' || c == '_' || c == '.';
+    if (!separator)
+      result += c;
+    else if (!result.ends_with('-'))
+      result += '-';
+  }
+  return result;
+}
+
+bool is_package_name(std::string_view name) {
+  return !name.empty() && is_alphanumeric(name.front()) && is_alphanumeric(name.back()) &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+}  // namespace
+
+std::string_view name(Variant variant) {
+  constexpr std::array<std::string_view, 4> k_names{"runtime", "devel", "jupyter", "ssh"};
+  return k_names[static_cast<std::size_t>(variant)];
+}
+
+base::Result<Variant> parse_variant(std::string_view text) {
+  std::vector<std::string> known;
+  for (const auto variant : {Variant::runtime, Variant::devel, Variant::jupyter, Variant::ssh}) {
+    if (name(variant) == text) return variant;
+    known.emplace_back(name(variant));
+  }
+  const auto guess = base::nearest(text, known);
+  return invalid(fmt::format("there is no variant \"{}\"", text),
+                 guess ? fmt::format("did you mean \"{}\"?", *guess) : "variants are " + base::join(known, ", "));
+}
+
+base::Result<version::SpecifierSet> parse_pytorch(std::string_view text) {
+  return version::SpecifierSet::parse(text);
+}
+
+base::Result<version::SpecifierSet> parse_python(std::string_view text) {
+  if (base::trim(text).ends_with('t'))
+    return invalid(fmt::format("\"{}\": free-threaded Python is not supported", text),
+                   "write the version without \"t\"");
+  return parse_minor(text, "Python", "write 3.11: the operating system brings the patch release");
+}
+
+base::Result<version::SpecifierSet> parse_cuda(std::string_view text) {
+  if (text.starts_with("cu")) {
+    if (const auto cuda = version::CudaVersion::from_build_name(text))
+      return invalid(fmt::format("\"{}\" is a build name, not a CUDA version", text),
+                     fmt::format("write \"{}\"", cuda->to_string()));
+  }
+  return parse_minor(text, "CUDA", "write 12.8: PyTorch names its builds by CUDA's minor version");
+}
+
+base::Result<version::SpecifierSet> parse_library(std::string_view text) {
+  TK_TRY(auto set, version::SpecifierSet::parse(text));
+  if (set.names_local())
+    return invalid(fmt::format("\"{}\" names a local version", text), "leave out what follows \"+\"");
+  return set;
+}
+
+base::Result<version::DriverVersion> parse_driver(std::string_view text) {
+  const auto first = text.find_first_not_of("<>=~! ");
+  if (first != std::string_view::npos && first > 0 && text.front() != ' ')
+    return invalid(fmt::format("\"{}\": the driver is one version, the oldest that the image must run on", text),
+                   fmt::format("write \"{}\"", text.substr(first)));
+  return version::DriverVersion::parse(text);
+}
+
+base::Result<std::string> parse_os(std::string_view text) {
+  const auto dash = text.find('-');
+  const bool well_formed = dash != std::string_view::npos && dash > 0 && dash + 1 < text.size() &&
+                           text.size() <= k_text_max && std::all_of(text.begin(), text.end(), [](char c) {
+                             return is_lower(c) || is_digit(c) || c == '-' || c == '.';
+                           });
+  if (!well_formed)
+    return invalid(fmt::format("\"{}\" is not the name of an operating system", text), "write it like debian-12");
+  return std::string(text);
+}
+
+base::Result<std::string> parse_gpu(std::string_view text) {
+  const auto trimmed = base::trim(text);
+  if (trimmed.empty() || trimmed.size() > k_text_max)
+    return invalid(fmt::format("\"{}\" is not a GPU", trimmed.substr(0, 40)), "write a model (A100) or sm_80");
+  if (base::lower(trimmed).starts_with("sm_") || is_digit(trimmed.front())) {
+    TK_TRY([[maybe_unused]] auto compute, version::ComputeCapability::parse(trimmed));
+  }
+  return std::string(trimmed);
+}
+
+base::Result<std::string> parse_image_name(std::string_view text) {
+  const std::string hint =
+      "image names look like team/pytorch: lower-case letters, digits and single . _ - between them";
+  if (text.empty() || text.size() > k_image_name_max)
+    return invalid(text.empty() ? "the image name is empty"
+                                : fmt::format("the image name is longer than {} characters", k_image_name_max),
+                   hint);
+  if (text.substr(text.rfind('/') + 1).find_first_of(":@") != std::string_view::npos)
+    return invalid(fmt::format("image name \"{}\" must not have a tag or digest", text),
+                   "leave it out: torchkiln derives the tag from the versions");
+  auto components = base::split(text, '/');
+  const auto first = components.front();
+  const bool has_registry =
+      components.size() > 1 && (first.find('.') != std::string_view::npos ||
+                                first.find(':') != std::string_view::npos || first == "localhost");
+  if (has_registry) {
+    if (!is_registry(first))
+      return invalid(fmt::format("\"{}\" is not a registry in image name \"{}\"", first, text), hint);
+    components.erase(components.begin());
+  }
+  for (const auto component : components) {
+    if (is_path_component(component)) continue;
+    return invalid(fmt::format("image name \"{}\" is not allowed at \"{}\"", text, component),
+                   base::lower(text) != text ? fmt::format("write \"{}\"", base::lower(text)) : hint);
+  }
+  return std::string(text);
+}
+
+base::Result<PythonPackage> parse_python_package(std::string_view text) {
+  const std::string hint = "write a name and, if needed, versions: numpy or numpy>=2,<3";
+  PythonPackage package;
+  package.text = std::string(base::trim(text));
+  std::string_view rest = package.text;
+  if (rest.size() > k_text_max) return invalid("the requirement is too long", hint);
+  if (rest.find('@') != std::string_view::npos)
+    return invalid(fmt::format("\"{}\": packages by URL are not supported", base::without_credentials(rest)), hint);
+  const auto semicolon = rest.find(';');
+  if (semicolon != std::string_view::npos) {
+    package.marker = std::string(base::trim(rest.substr(semicolon + 1)));
+    if (package.marker.empty()) return invalid(fmt::format("\"{}\" has nothing after \";\"", text), hint);
+    rest = base::trim(rest.substr(0, semicolon));
+  }
+  const auto name_end = std::min(rest.find_first_of("[(<>=!~ \t"), rest.size());
+  const auto written = rest.substr(0, name_end);
+  if (!is_package_name(written)) return invalid(fmt::format("\"{}\" is not a Python requirement", text), hint);
+  package.name = normalised(written);
+  rest = base::trim(rest.substr(name_end));
+  if (rest.starts_with('[')) {
+    const auto close = rest.find(']');
+    if (close == std::string_view::npos) return invalid(fmt::format("\"{}\" has no \"]\"", text), hint);
+    for (const auto extra : base::split(rest.substr(1, close - 1), ',')) {
+      if (!is_package_name(base::trim(extra)))
+        return invalid(fmt::format("\"{}\" names no extra between \"[\" and \"]\"", text), hint);
+      package.extras.push_back(normalised(base::trim(extra)));
+    }
+    std::sort(package.extras.begin(), package.extras.end());
+    rest = base::trim(rest.substr(close + 1));
+  }
+  if (rest.starts_with('(') && rest.ends_with(')')) rest = base::trim(rest.substr(1, rest.size() - 2));
+  if (!rest.empty()) {
+    if (rest.find_first_of("<>=!~") != 0)
+      return invalid(fmt::format("\"{}\" is not a Python requirement", text), hint);
+    TK_TRY(package.versions, version::SpecifierSet::parse(rest));
+  }
+  if (package.name == "torch")
+    return invalid("torch is not listed among the packages: every image has it",
+                   "set pytorch in [require] instead");
+  return package;
+}
+
+base::Result<std::string> parse_system_package(std::string_view text) {
+  const std::string hint = "write the name of a Debian package, for example git";
+  if (text.find('=') != std::string_view::npos)
+    return invalid(fmt::format("\"{}\": the version of a Debian package is chosen when locking", text),
+                   fmt::format("write \"{}\"", text.substr(0, text.find('='))));
+  const auto allowed = [](char c) { return is_lower(c) || is_digit(c) || c == '+' || c == '-' || c == '.'; };
+  const bool well_formed = text.size() >= 2 && text.size() <= k_text_max &&
+                           (is_lower(text.front()) || is_digit(text.front())) &&
+                           std::all_of(text.begin(), text.end(), allowed);
+  if (!well_formed) return invalid(fmt::format("\"{}\" is not the name of a Debian package", text), hint);
+  return std::string(text);
+}
+
+base::Result<std::string> parse_user_name(std::string_view text) {
+  if (text == "root") return invalid("the user must not be root", "leave [user] out: images run as kiln, 1000");
+  const auto allowed = [](char c) { return is_lower(c) || is_digit(c) || c == '_' || c == '-'; };
+  const bool well_formed = !text.empty() && text.size() <= k_user_name_max &&
+                           (is_lower(text.front()) || text.front() == '_') &&
+                           std::all_of(text.begin(), text.end(), allowed);
+  if (!well_formed)
+    return invalid(
+        fmt::format("\"{}\" is not a user name", text),
+        fmt::format("up to {} lower-case letters, digits, \"_\" and \"-\", a letter first", k_user_name_max));
+  return std::string(text);
+}
+
+}  // namespace torchkiln::spec
