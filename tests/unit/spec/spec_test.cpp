@@ -134,7 +134,7 @@ TEST_CASE("what is wrong in a spec is told once, with place and hint") {
        "kiln.toml:3:11: \"numpy 2\" is not a Python requirement (write a name and, if needed, versions: numpy or "
        "numpy>=2,<3)"},
       {"[packages]\npython = [\"x @ https://user:secret@index.example/x.whl\"]",
-       "kiln.toml:3:11: \"x @ https://user:secret@index.example/x.whl\": packages by URL are not supported (write "
+       "kiln.toml:3:11: \"x @ https://index.example/x.whl\": packages by URL are not supported (write "
        "a "
        "name and, if needed, versions: numpy or numpy>=2,<3)"},
       {"[packages]\nsystem = [\"git=1:2.39\"]",
