@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include <toml++/toml.h>
 
@@ -128,6 +129,16 @@ std::optional<Placed<bool>> Table::boolean(std::string_view key) {
   if (const auto* value = node->as_boolean()) return Placed<bool>{value->get(), place_of(*m_tree, node->source())};
   wrong_type(key, "true or false", node);
   return std::nullopt;
+}
+
+std::optional<Placed<std::string>> Table::time(std::string_view key) {
+  const auto* node = static_cast<const toml::node*>(find(key));
+  if (!node) return std::nullopt;
+  const auto* value = node->as_date_time();
+  if (!value || value->get().is_local()) return wrong_type(key, "a date and time with an offset", node), std::nullopt;
+  std::ostringstream text;
+  text << value->get();
+  return Placed<std::string>{text.str(), place_of(*m_tree, node->source())};
 }
 
 std::optional<Placed<std::string>> Table::date(std::string_view key) {

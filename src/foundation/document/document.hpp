@@ -40,6 +40,8 @@ class Table {
   std::optional<Placed<bool>> boolean(std::string_view key);
   /// A TOML date, as "2026-11-21".
   std::optional<Placed<std::string>> date(std::string_view key);
+  /// A TOML date-time with an offset, as RFC 3339 ("2025-08-06T14:53:00Z").
+  std::optional<Placed<std::string>> time(std::string_view key);
   /// An array of strings.
   std::optional<Placed<std::vector<Placed<std::string>>>> texts(std::string_view key);
   std::optional<Table> table(std::string_view key);

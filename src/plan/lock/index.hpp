@@ -1,0 +1,34 @@
+#pragma once
+// Where Python packages and Debian packages come from: what this machine's pip, uv and apt are configured with, or
+// what the user names. No address is built in.
+
+#include "foundation/base/error.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace torchkiln::lock {
+
+/// Addresses of Python package indexes. All empty: uv's own configuration and default decide.
+struct PythonIndexes {
+  std::string index;               ///< --index; else pip's index-url, unless uv is configured itself
+  std::vector<std::string> extra;  ///< pip's extra-index-url
+  std::string torch_index;         ///< --torch-index: PyTorch's own index, one folder a build below it
+};
+
+/// Completes `wished` from pip's configuration: PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, then pip.conf of
+/// PIP_CONFIG_FILE, the user and the machine (pip documentation, "Configuration"). uv's own variables and uv.toml
+/// win, since uv reads those itself.
+base::Result<PythonIndexes> python_indexes(PythonIndexes wished);
+
+/// One line of an apt source list (sources.list(5)).
+struct AptSource {
+  std::string line;
+};
+
+/// The sources that hold `suite` (with -updates and -security): from `mirrors` where given, each an address or a
+/// whole "deb …" line, else from this machine's apt configuration.
+base::Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::vector<std::string>& mirrors);
+
+}  // namespace torchkiln::lock

@@ -1,0 +1,273 @@
+#include "plan/lock/lock.hpp"
+
+#include "foundation/base/text.hpp"
+#include "foundation/document/document.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace torchkiln::lock {
+
+using base::Result;
+
+namespace {
+
+constexpr std::string_view k_schema = "torchkiln.lock/1";
+
+/// A TOML basic string (toml.io v1.0, "String").
+std::string toml_string(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      result += std::string("\\") + c;
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      result += c;
+  }
+  return result + "\"";
+}
+
+std::string toml_array(const std::vector<std::string>& items) {
+  std::vector<std::string> items_as_toml;
+  for (const auto& item : items) items_as_toml.push_back(toml_string(item));
+  return "[" + base::join(items_as_toml, ", ") + "]";
+}
+
+/// Every text field of a resolution with its key, in file order.
+template <class Resolution>
+auto text_fields(Resolution& r) {
+  using Field = std::pair<const char*, decltype(&r.pytorch)>;
+  return std::vector<Field>{
+      {"pytorch", &r.pytorch},
+      {"build", &r.build},
+      {"index", &r.index},
+      {"released", &r.released},
+      {"architecture", &r.architecture},
+      {"cuda", &r.cuda},
+      {"cudnn", &r.cudnn},
+      {"nccl", &r.nccl},
+      {"triton", &r.triton},
+      {"torchvision", &r.torchvision},
+      {"torchaudio", &r.torchaudio},
+      {"python", &r.python},
+      {"os", &r.os},
+      {"distribution", &r.distribution},
+      {"suite", &r.suite},
+      {"glibc", &r.glibc},
+      {"driver_minimum", &r.driver_minimum},
+      {"driver_without_minor_version_compatibility", &r.driver_without_minor_version_compatibility}};
+}
+
+base::Digest read_digest(document::Table& table, const char* key) {
+  const auto value = table.parsed(key, [](std::string_view text) { return base::Digest::parse(text); });
+  if (!value) {
+    if (!table.has(key)) table.missing(key);
+    return {};
+  }
+  return value->value;
+}
+
+std::uint64_t read_size(document::Table& table, const char* key) {
+  const auto value = table.integer(key);
+  if (!value) {
+    if (!table.has(key)) table.missing(key);
+    return 0;
+  }
+  if (value->value < 0) table.reject(std::string(key) + " is negative", value->place);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, value->value));
+}
+
+std::vector<std::string> read_texts(document::Table& table, const char* key) {
+  std::vector<std::string> items;
+  if (auto values = table.texts(key))
+    for (auto& item : values->value) items.push_back(std::move(item.value));
+  return items;
+}
+
+LockedWheel read_wheel(document::Table& table) {
+  LockedWheel wheel;
+  wheel.name = table.required_text("name").value;
+  wheel.version = table.required_text("version").value;
+  wheel.file_name = table.required_text("file").value;
+  wheel.url = table.required_text("url").value;
+  wheel.digest = read_digest(table, "sha256");
+  wheel.size_bytes = read_size(table, "size");
+  wheel.unpacked_bytes = read_size(table, "unpacked_size");
+  if (const auto uploaded = table.text("uploaded")) {
+    const auto time = base::parse_time(uploaded->value);
+    if (!time) table.reject("'" + uploaded->value + "' is no time", uploaded->place);
+    wheel.uploaded_s = time.value_or(0);
+  }
+  if (table.has("layer")) {
+    LockedLayer layer;
+    layer.digest = read_digest(table, "layer");
+    layer.diff_id = read_digest(table, "diff_id");
+    layer.size_bytes = read_size(table, "layer_size");
+    wheel.layer = layer;
+  }
+  table.finish();
+  return wheel;
+}
+
+LockedDeb read_deb(document::Table& table) {
+  LockedDeb deb;
+  deb.name = table.required_text("name").value;
+  deb.version = table.required_text("version").value;
+  deb.architecture = table.required_text("architecture").value;
+  deb.url = table.required_text("url").value;
+  deb.digest = read_digest(table, "sha256");
+  deb.size_bytes = read_size(table, "size");
+  const auto role = table.required_text("role");
+  if (role.value != "base" && role.value != "build")
+    table.reject("role is '" + role.value + "', not base or build", role.place);
+  deb.role = role.value == "build" ? DebRole::build : DebRole::base;
+  table.finish();
+  return deb;
+}
+
+}  // namespace
+
+std::int64_t Lock::created_s() const {
+  std::int64_t newest = 0;
+  for (const auto& wheel : wheels) newest = std::max(newest, wheel.uploaded_s);
+  if (newest == 0) newest = base::parse_time(resolution.released + "T00:00:00Z").value_or(0);
+  return newest;
+}
+
+LockedResolution locked(const solver::Resolution& resolution) {
+  auto text = [](const auto& optional) { return optional ? optional->to_string() : std::string(); };
+  LockedResolution r;
+  r.pytorch = resolution.pytorch.to_string();
+  r.build = resolution.build;
+  r.index = resolution.index;
+  r.released = resolution.released;
+  r.architecture = name(resolution.architecture);
+  r.cuda = resolution.cuda.to_string();
+  r.cudnn = text(resolution.cudnn);
+  r.nccl = text(resolution.nccl);
+  r.triton = text(resolution.triton);
+  r.torchvision = text(resolution.torchvision);
+  r.torchaudio = text(resolution.torchaudio);
+  r.python = resolution.python;
+  r.os = resolution.os.id;
+  r.distribution = resolution.os.distribution;
+  r.suite = resolution.os.suite;
+  r.glibc = resolution.os.glibc.to_string();
+  r.driver_minimum = resolution.driver_minimum.to_string();
+  r.driver_without_minor_version_compatibility = resolution.driver_without_minor_version_compatibility.to_string();
+  for (const auto& one : resolution.sass) r.sass.push_back(one.to_string());
+  for (const auto& one : resolution.ptx) r.ptx.push_back(one.to_string());
+  return r;
+}
+
+Result<Lock> parse(std::string_view toml, const std::string& file) {
+  TK_TRY(auto document, document::Document::parse(toml, file, base::ErrorCode::lock_invalid));
+  auto root = document.root();
+  Lock lock;
+  const auto schema = root.required_text("schema");
+  if (!schema.value.empty() && schema.value != k_schema)
+    root.reject("schema is '" + schema.value + "'; this torchkiln reads " + std::string(k_schema), schema.place,
+                {"make it anew with 'torchkiln lock'"});
+  lock.spec_digest = read_digest(root, "spec");
+  lock.matrix_revision = read_digest(root, "matrix");
+  lock.requested = read_texts(root, "requested");
+  lock.requested_debian = read_texts(root, "requested_debian");
+  if (auto image = root.table("image")) {
+    lock.image_name = image->required_text("name").value;
+    lock.user.name = image->required_text("user").value;
+    lock.user.uid = static_cast<std::uint32_t>(read_size(*image, "uid"));
+    lock.user.gid = static_cast<std::uint32_t>(read_size(*image, "gid"));
+    image->finish();
+  } else {
+    root.missing("image");
+  }
+  if (auto table = root.table("resolution")) {
+    for (const auto& [key, field] : text_fields(lock.resolution))
+      if (auto value = table->text(key)) *field = std::move(value->value);
+    lock.resolution.sass = read_texts(*table, "sass");
+    lock.resolution.ptx = read_texts(*table, "ptx");
+    table->finish();
+  } else {
+    root.missing("resolution");
+  }
+  for (auto& table : root.tables("wheel")) lock.wheels.push_back(read_wheel(table));
+  for (auto& table : root.tables("debian")) lock.debs.push_back(read_deb(table));
+  root.finish();
+  TK_CHECK(document.check());
+  return lock;
+}
+
+std::string to_toml(const Lock& lock) {
+  std::string text =
+      "# Made by 'torchkiln lock'. Everything the image is made of; commit it beside kiln.toml.\n"
+      "# It holds the addresses that the files came from; the digests decide, not the addresses.\n";
+  text += fmt::format("schema = {}\nspec = {}\nmatrix = {}\nrequested = {}\nrequested_debian = {}\n",
+                      toml_string(k_schema), toml_string(lock.spec_digest.to_string()),
+                      toml_string(lock.matrix_revision.to_string()), toml_array(lock.requested),
+                      toml_array(lock.requested_debian));
+  text += fmt::format("\n[image]\nname = {}\nuser = {}\nuid = {}\ngid = {}\n", toml_string(lock.image_name),
+                      toml_string(lock.user.name), lock.user.uid, lock.user.gid);
+  text += "\n[resolution]\n";
+  for (const auto& [key, field] : text_fields(lock.resolution))
+    if (!field->empty()) text += fmt::format("{} = {}\n", key, toml_string(*field));
+  text += "sass = " + toml_array(lock.resolution.sass) + "\nptx = " + toml_array(lock.resolution.ptx) + "\n";
+  for (const auto& wheel : lock.wheels) {
+    text += fmt::format(
+        "\n[[wheel]]\nname = {}\nversion = {}\nfile = {}\nurl = {}\nsha256 = {}\nsize = {}\nunpacked_size = {}\n",
+        toml_string(wheel.name), toml_string(wheel.version), toml_string(wheel.file_name), toml_string(wheel.url),
+        toml_string(wheel.digest.hex()), wheel.size_bytes, wheel.unpacked_bytes);
+    if (wheel.uploaded_s) text += "uploaded = " + toml_string(base::format_time(wheel.uploaded_s)) + "\n";
+    if (wheel.layer)
+      text +=
+          fmt::format("layer = {}\ndiff_id = {}\nlayer_size = {}\n", toml_string(wheel.layer->digest.to_string()),
+                      toml_string(wheel.layer->diff_id.to_string()), wheel.layer->size_bytes);
+  }
+  for (const auto& deb : lock.debs)
+    text += fmt::format(
+        "\n[[debian]]\nname = {}\nversion = {}\narchitecture = {}\nrole = \"{}\"\nurl = {}\nsha256 = {}\nsize = "
+        "{}\n",
+        toml_string(deb.name), toml_string(deb.version), toml_string(deb.architecture),
+        deb.role == DebRole::base ? "base" : "build", toml_string(deb.url), toml_string(deb.digest.hex()),
+        deb.size_bytes);
+  return text;
+}
+
+base::Digest identity(const Lock& lock) {
+  nlohmann::ordered_json json;
+  json["image"] = {
+      {"name", lock.image_name}, {"user", lock.user.name}, {"uid", lock.user.uid}, {"gid", lock.user.gid}};
+  json["requested"] = lock.requested;
+  for (const auto& [key, field] : text_fields(lock.resolution)) json["resolution"][key] = *field;
+  json["resolution"]["sass"] = lock.resolution.sass;
+  json["resolution"]["ptx"] = lock.resolution.ptx;
+  // Which index served a wheel does not change what it is.
+  json["resolution"].erase("index");
+  json["wheels"] = nlohmann::ordered_json::array();
+  for (const auto& wheel : lock.wheels) json["wheels"].push_back({wheel.file_name, wheel.digest.hex()});
+  json["debian"] = nlohmann::ordered_json::array();
+  for (const auto& deb : lock.debs)
+    json["debian"].push_back(
+        {deb.name, deb.version, deb.digest.hex(), deb.role == DebRole::base ? "base" : "build"});
+  return base::Digest::of(json.dump());
+}
+
+base::Digest digest_of(const spec::Spec& spec) {
+  return base::Digest::of(spec::canonical_json(spec));
+}
+
+std::string version_tag(const LockedResolution& resolution) {
+  std::string tag = resolution.pytorch + "-" + resolution.build;
+  if (!resolution.cudnn.empty()) tag += "-cudnn" + resolution.cudnn.substr(0, resolution.cudnn.find('.'));
+  return tag + "-py" + base::replace_all(resolution.python, ".", "");
+}
+
+std::string locked_version(const Lock& lock, std::string_view name) {
+  const auto found =
+      std::find_if(lock.wheels.begin(), lock.wheels.end(), [&](const LockedWheel& w) { return w.name == name; });
+  return found == lock.wheels.end() ? std::string() : found->version;
+}
+
+}  // namespace torchkiln::lock

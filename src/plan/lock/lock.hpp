@@ -1,0 +1,92 @@
+#pragma once
+// kiln.lock ("torchkiln.lock/1"): everything an image is made of, pinned by SHA-256. Reading, writing, and the two
+// digests that say whether it still fits its spec and whether two locks give the same image.
+
+#include "decision/solver/solver.hpp"
+#include "foundation/base/digest.hpp"
+#include "foundation/base/error.hpp"
+#include "knowledge/spec/spec.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace torchkiln::lock {
+
+/// The layer that holds a wheel, once it has been made: facts that follow from the wheel's digest.
+struct LockedLayer {
+  base::Digest digest;
+  base::Digest diff_id;
+  std::uint64_t size_bytes = 0;
+  bool operator==(const LockedLayer&) const = default;
+};
+
+struct LockedWheel {
+  std::string name;  ///< normalised (PEP 503)
+  std::string version;
+  std::string file_name;
+  std::string url;
+  base::Digest digest;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t unpacked_bytes = 0;
+  std::int64_t uploaded_s = 0;  ///< seconds since 1970; 0 where the index does not say
+  std::optional<LockedLayer> layer;
+};
+
+/// What a Debian package is for: the image's base, or only the root that the verifier is compiled in.
+enum class DebRole { base, build };
+
+struct LockedDeb {
+  std::string name, version, architecture;
+  std::string url;
+  base::Digest digest;
+  std::uint64_t size_bytes = 0;
+  DebRole role = DebRole::base;
+};
+
+/// The part of a solver::Resolution that images are made from.
+struct LockedResolution {
+  std::string pytorch, build, index, cuda, cudnn, nccl, python, triton, torchvision, torchaudio, released;
+  std::string os, distribution, suite, glibc;
+  std::string architecture;
+  std::string driver_minimum, driver_without_minor_version_compatibility;
+  std::vector<std::string> sass, ptx;
+  bool operator==(const LockedResolution&) const = default;
+};
+
+struct Lock {
+  base::Digest spec_digest;
+  base::Digest matrix_revision;
+  std::string image_name;
+  spec::User user;
+  std::vector<std::string> requested;         ///< PEP 508 lines that uv was asked for, torch first
+  std::vector<std::string> requested_debian;  ///< packages that apt was asked for, sorted
+  LockedResolution resolution;
+  std::vector<LockedWheel> wheels;  ///< sorted by name
+  std::vector<LockedDeb> debs;      ///< sorted by name
+  /// The time of the newest wheel, seconds since 1970: what images say they were created at.
+  std::int64_t created_s() const;
+};
+
+LockedResolution locked(const solver::Resolution& resolution);
+
+/// `file` is for places in errors.
+base::Result<Lock> parse(std::string_view toml, const std::string& file);
+std::string to_toml(const Lock& lock);
+
+/// What the images of this lock depend on, and nothing else: not addresses, not layer facts, not the revision of
+/// the matrix that led to the resolution. Two locks with one identity give the same images.
+base::Digest identity(const Lock& lock);
+/// The digest of a spec's meaning, for Lock::spec_digest.
+base::Digest digest_of(const spec::Spec& spec);
+
+/// "2.8.0-cu128-cudnn9-py311": what tags are made of.
+std::string version_tag(const LockedResolution& resolution);
+
+/// The version of a locked wheel, by normalised name; empty when it is not locked.
+std::string locked_version(const Lock& lock, std::string_view name);
+
+}  // namespace torchkiln::lock

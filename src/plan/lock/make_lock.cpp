@@ -1,0 +1,188 @@
+#include "plan/lock/make_lock.hpp"
+
+#include "foundation/base/text.hpp"
+#include "knowledge/wheel/install.hpp"
+#include "knowledge/wheel/wheel.hpp"
+
+#include <algorithm>
+#include <future>
+
+#include <fmt/format.h>
+
+namespace torchkiln::lock {
+
+using base::Result;
+
+namespace {
+
+/// What uv is asked for. torch and its companions are pinned to the resolution; pip is there because an image that
+/// cannot be extended by `pip install` is of little use.
+PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) {
+  const auto& resolution = request.resolution;
+  const bool own_index = resolution.index != "default";
+  PythonRequest python;
+  const std::string local = own_index ? "+" + resolution.build : "";
+  python.requirements.push_back("torch==" + resolution.pytorch.to_string() + local);
+  bool asks_for_pip = false;
+  for (const auto& package : request.spec.python_packages) {
+    if (package.name != "torch") python.requirements.push_back(package.text);
+    asks_for_pip = asks_for_pip || package.name == "pip";
+  }
+  if (!asks_for_pip) python.requirements.emplace_back("pip");
+  if (resolution.torchvision)
+    python.constraints.push_back("torchvision==" + resolution.torchvision->to_string() + local);
+  if (resolution.torchaudio)
+    python.constraints.push_back("torchaudio==" + resolution.torchaudio->to_string() + local);
+  python.python = resolution.python;
+  python.glibc = resolution.os.glibc.to_string();
+  python.architecture = name(resolution.architecture);
+  python.build = own_index ? resolution.build : "";
+  python.indexes = std::move(indexes);
+  python.earlier_pylock = request.earlier_pylock;
+  python.upgrade = request.upgrade;
+  python.upgrade_packages = request.upgrade_packages;
+  python.network = request.network;
+  python.uv = request.uv;
+  python.cache = request.cache / "uv";
+  python.work = request.cache / "work";
+  return python;
+}
+
+/// The lock must hold what the resolution promised: the matrix knows the pins, the index has the last word.
+Result<void> check_pins(const solver::Resolution& resolution, const std::vector<LockedWheel>& wheels) {
+  for (const auto& [package, version] : resolution.pins) {
+    const auto found = std::find_if(wheels.begin(), wheels.end(),
+                                    [&name = package](const LockedWheel& w) { return w.name == name; });
+    if (found == wheels.end()) continue;
+    const auto locked_version = version::Version::parse(found->version);
+    if (locked_version && locked_version->without_local() == version.without_local()) continue;
+    return base::fail(base::ErrorCode::integrity_failed,
+                      fmt::format("the index gives {} {} where the matrix says that torch {} pins {}", package,
+                                  found->version, resolution.pytorch.to_string(), version.to_string()),
+                      {"a matrix that is out of date, or an index that is not what it seems: compare with "
+                       "'torchkiln matrix show'"});
+  }
+  return {};
+}
+
+/// Whether the Debian pins of an earlier lock still answer the same question.
+bool keeps_debian(const LockRequest& request) {
+  if (!request.earlier || request.upgrade == Upgrade::all) return false;
+  return request.earlier->resolution.suite == request.resolution.os.suite &&
+         request.earlier->requested_debian == requested_debian(request);
+}
+
+/// Sizes and conflicts from the wheels' own directories.
+Result<void> read_wheels(std::vector<LockedWheel>& wheels, const wheel::InstallScheme& scheme,
+                         sys::HttpClient& http, const sys::BlobStore& blobs, base::Progress& progress) {
+  base::Step step(progress, "Reading", "the wheels' directories by range");
+  std::vector<std::string> urls;
+  for (const auto& one : wheels) urls.push_back(one.url);
+  TK_TRY(auto directories, wheel::read_directories(http, urls));
+  std::vector<std::size_t> whole;
+  std::vector<sys::Download> downloads;
+  for (std::size_t i = 0; i < wheels.size(); ++i)
+    if (!directories[i]) {
+      whole.push_back(i);
+      if (!blobs.contains(wheels[i].digest))
+        downloads.push_back({wheels[i].url, blobs.path(wheels[i].digest), wheels[i].digest});
+    }
+  // A server without ranges: what would be downloaded later is downloaded now.
+  TK_CHECK(http.download_all(
+      downloads, [](std::size_t) { return Result<void>(); }, [](std::uint64_t) {}));
+  std::uint64_t total_bytes = 0;
+  std::vector<wheel::WheelContents> contents;
+  for (const auto i : whole) {
+    TK_TRY(const auto opened, wheel::Wheel::open(blobs.path(wheels[i].digest), wheels[i].file_name));
+    directories[i] =
+        wheel::WheelDirectory{sys::size_of_file(blobs.path(wheels[i].digest)).value_or(0), opened.entries()};
+  }
+  for (std::size_t i = 0; i < wheels.size(); ++i) {
+    if (wheels[i].size_bytes != 0 && wheels[i].size_bytes != directories[i]->file_bytes)
+      return base::fail(base::ErrorCode::integrity_failed,
+                        fmt::format("{} has {} bytes where its index says {}", wheels[i].file_name,
+                                    directories[i]->file_bytes, wheels[i].size_bytes));
+    wheels[i].size_bytes = directories[i]->file_bytes;
+    wheels[i].unpacked_bytes = directories[i]->unpacked_bytes();
+    total_bytes += wheels[i].size_bytes;
+    contents.push_back({wheels[i].file_name, directories[i]->entries});
+  }
+  TK_CHECK(wheel::check_conflicts(contents, scheme));
+  step.end(fmt::format("{} wheels, {}, no two disagree", wheels.size(), base::format_bytes(total_bytes)));
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> base_packages() {
+  return {"ca-certificates", "python3", "tini"};
+}
+
+bool is_current(const Lock& lock, const spec::Spec& spec) {
+  return lock.spec_digest == digest_of(spec);
+}
+
+std::vector<std::string> requested_debian(const LockRequest& request) {
+  auto requested = base_packages();
+  for (const auto& package : request.spec.system_packages) requested.push_back(package.value);
+  for (const auto& package : request.build_packages) requested.push_back("build:" + package);
+  std::sort(requested.begin(), requested.end());
+  return requested;
+}
+
+Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, const sys::BlobStore& blobs,
+                          base::Progress& progress) {
+  const auto& resolution = request.resolution;
+  TK_TRY(auto indexes, python_indexes(request.indexes));
+  if (resolution.index != "default" && indexes.torch_index.empty())
+    return base::fail(
+        base::ErrorCode::usage,
+        fmt::format("torch {}+{} is not on the default Python index", resolution.pytorch.to_string(),
+                    resolution.build),
+        {"name PyTorch's own index: --torch-index https://index.example/whl", "or leave the CUDA version open"});
+  Lock lock;
+  lock.spec_digest = digest_of(request.spec);
+  lock.matrix_revision = request.matrix_revision;
+  lock.image_name = request.spec.image.name.value;
+  lock.user = request.spec.user;
+  lock.resolution = locked(resolution);
+  lock.requested_debian = requested_debian(request);
+
+  auto debian = std::async(std::launch::async, [&]() -> Result<std::vector<LockedDeb>> {
+    if (keeps_debian(request)) return request.earlier->debs;
+    base::Step step(progress, "Locking", "Debian packages");
+    DebianRequest debs;
+    debs.architecture = resolution.architecture == matrix::Architecture::aarch64 ? "arm64" : "amd64";
+    TK_TRY(debs.sources, apt_sources(resolution.os.suite, request.mirrors));
+    debs.base_packages = base_packages();
+    debs.system_packages = request.spec.system_packages;
+    debs.build_packages = request.build_packages;
+    debs.network = request.network;
+    debs.state = request.cache / "apt";
+    TK_TRY(auto pinned, pin_debian(debs));
+    step.end(fmt::format("{} packages of {}", pinned.size(), resolution.os.id));
+    return pinned;
+  });
+
+  const auto python = python_request(request, std::move(indexes));
+  lock.requested = python.requirements;
+  base::Step step(progress, "Locking", "Python packages");
+  auto pins = pin_python(python);
+  if (pins) step.end(fmt::format("{} packages", pins->wheels.size()));
+  auto debs = debian.get();
+  if (!pins) return base::fail(std::move(pins).error());
+  if (!debs) return base::fail(std::move(debs).error());
+  lock.wheels = std::move(pins->wheels);
+  lock.debs = std::move(*debs);
+  TK_CHECK(check_pins(resolution, lock.wheels));
+  wheel::InstallScheme scheme;
+  scheme.python_version = resolution.python;
+  TK_CHECK(read_wheels(lock.wheels, scheme, http, blobs, progress));
+  if (request.earlier)
+    for (auto& one : lock.wheels)
+      for (const auto& before : request.earlier->wheels)
+        if (before.digest == one.digest) one.layer = before.layer;
+  return NewLock{std::move(lock), std::move(pins->pylock)};
+}
+
+}  // namespace torchkiln::lock

@@ -1,0 +1,54 @@
+#pragma once
+// From a resolution to a lock: Python and Debian packages pinned side by side, then the wheels' directories read by
+// range, so that sizes are known and conflicts between wheels are found before anything large is downloaded.
+
+#include "foundation/base/progress.hpp"
+#include "foundation/sys/blob_store.hpp"
+#include "foundation/sys/http.hpp"
+#include "plan/lock/debian.hpp"
+#include "plan/lock/lock.hpp"
+#include "plan/lock/python.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace torchkiln::lock {
+
+/// Debian packages that every base has besides the essential ones: the interpreter, the init process, and the
+/// certificates that downloads over https need.
+std::vector<std::string> base_packages();
+
+struct LockRequest {
+  const spec::Spec& spec;
+  const solver::Resolution& resolution;
+  base::Digest matrix_revision;
+  PythonIndexes indexes;             ///< as the user gave them; completed from pip's configuration
+  std::vector<std::string> mirrors;  ///< as the user gave them
+  std::vector<std::string> build_packages;
+  std::optional<Lock> earlier;  ///< what it pins is kept as far as it still fits
+  std::string earlier_pylock;
+  Upgrade upgrade = Upgrade::keep;
+  std::vector<std::string> upgrade_packages;
+  NetworkUse network = NetworkUse::allowed;
+  std::filesystem::path uv;
+  std::filesystem::path cache;  ///< torchkiln's cache folder
+};
+
+/// What apt is asked for, as the lock records it ("build:g++" for the build root), sorted.
+std::vector<std::string> requested_debian(const LockRequest& request);
+
+struct NewLock {
+  Lock lock;
+  std::string pylock;
+};
+
+base::Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, const sys::BlobStore& blobs,
+                                base::Progress& progress);
+
+/// Whether the lock still answers the spec. A newer matrix alone does not make a lock stale: what is pinned stays
+/// pinned until --upgrade.
+bool is_current(const Lock& lock, const spec::Spec& spec);
+
+}  // namespace torchkiln::lock
