@@ -1,0 +1,33 @@
+#pragma once
+// The Dockerfile way: a folder that is a whole build context, for docker, podman or buildah, without torchkiln.
+
+#include "foundation/base/error.hpp"
+#include "plan/lock/lock.hpp"
+#include "plan/recipe/recipe.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchkiln::recipe {
+
+/// One text file of a build context.
+struct ContextFile {
+  std::string path;  ///< relative to the context
+  std::string content;
+};
+
+/// The large files that a context needs beside the texts, by the name they have in it.
+struct ContextNames {
+  std::string rootfs = "rootfs.tar.gz";  ///< the system layer
+  std::string pip_wheel;                 ///< the locked pip, which installs the rest
+};
+ContextNames context_names(const lock::Lock& lock);
+
+/// Dockerfile, requirements.txt (every wheel pinned by SHA-256), .dockerignore and the files we add.
+/// `templates` is the folder of *.mustache files.
+base::Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Recipe& recipe,
+                                                      const std::filesystem::path& templates);
+
+}  // namespace torchkiln::recipe

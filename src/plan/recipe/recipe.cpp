@@ -1,0 +1,181 @@
+#include "plan/recipe/recipe.hpp"
+
+#include "foundation/base/text.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace torchkiln::recipe {
+
+using base::Result;
+
+namespace {
+
+/// The fixed global order of large wheels: NVIDIA's libraries change least, torch most often.
+int layer_rank(const std::string& name) {
+  if (name.starts_with("nvidia-") || name.starts_with("cuda-")) return 0;
+  if (name == "triton") return 2;
+  if (name == "torch") return 3;
+  return 1;
+}
+
+std::vector<std::vector<std::size_t>> plan_wheel_layers(const std::vector<lock::LockedWheel>& wheels) {
+  std::vector<std::size_t> large, small;
+  for (std::size_t i = 0; i < wheels.size(); ++i)
+    (wheels[i].size_bytes >= k_own_layer_bytes ? large : small).push_back(i);
+  // Over the limit the smallest of the large ones join the small ones.
+  std::stable_sort(large.begin(), large.end(),
+                   [&](std::size_t a, std::size_t b) { return wheels[a].size_bytes > wheels[b].size_bytes; });
+  constexpr std::size_t k_most_large = k_layer_limit - k_other_layers - 1;
+  while (large.size() > k_most_large) {
+    small.push_back(large.back());
+    large.pop_back();
+  }
+  std::sort(large.begin(), large.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(layer_rank(wheels[a].name), wheels[a].name) <
+           std::pair(layer_rank(wheels[b].name), wheels[b].name);
+  });
+  std::sort(small.begin(), small.end());
+  std::vector<std::vector<std::size_t>> layers;
+  for (const auto i : large) layers.push_back({i});
+  if (!small.empty()) layers.push_back(small);
+  return layers;
+}
+
+std::map<std::string, std::string> make_labels(const lock::Lock& lock, const Recipe& recipe) {
+  const auto& r = lock.resolution;
+  std::map<std::string, std::string> labels = {
+      {"org.opencontainers.image.title", lock.image_name},
+      {"org.opencontainers.image.version", recipe.tag},
+      {"org.opencontainers.image.created", base::format_time(recipe.created_s)},
+      {"org.opencontainers.image.description",
+       fmt::format("PyTorch {} for CUDA {} with Python {} on {}", r.pytorch, r.cuda, r.python, r.os)},
+      {"dev.torchkiln.variant", std::string(name(recipe.variant))},
+      {"dev.torchkiln.lock", identity(lock).to_string()},
+      {"dev.torchkiln.pytorch", r.pytorch + "+" + r.build},
+      {"dev.torchkiln.cuda", r.cuda},
+      {"dev.torchkiln.python", r.python},
+      {"dev.torchkiln.os", r.os},
+      {"dev.torchkiln.driver-minimum", r.driver_minimum},
+      {"dev.torchkiln.gpu-architectures", "sm_" + base::replace_all(base::join(r.sass, " sm_"), ".", "")},
+      {"dev.torchkiln.requested", base::join(lock.requested, " ")},
+  };
+  if (!r.cudnn.empty()) labels["dev.torchkiln.cudnn"] = r.cudnn;
+  if (!r.nccl.empty()) labels["dev.torchkiln.nccl"] = r.nccl;
+  return labels;
+}
+
+/// The entries of an account file (passwd(5), group(5)): name and number of each line.
+struct Account {
+  std::string name, number;
+};
+std::vector<Account> accounts(std::string_view text) {
+  std::vector<Account> found;
+  for (const auto line : base::lines(text)) {
+    const auto fields = base::split(line, ':');
+    if (fields.size() > 2) found.push_back({std::string(fields[0]), std::string(fields[2])});
+  }
+  return found;
+}
+
+Result<void> check_free(std::string_view text, const std::string& name, unsigned number, const char* what) {
+  for (const auto& account : accounts(text))
+    if (account.name == name || account.number == std::to_string(number))
+      return base::fail(base::ErrorCode::spec_invalid,
+                        fmt::format("[user] asks for the {} {} ({}), but the base has {} ({})", what, name, number,
+                                    account.name, account.number),
+                        {"choose another name and number in [user]; 1000 and above are free"});
+  return {};
+}
+
+}  // namespace
+
+std::string nvidia_require_cuda(std::string_view cuda) {
+  return "cuda>=" + std::string(cuda.substr(0, cuda.find('.'))) + ".0";
+}
+
+std::string pyvenv_cfg(const Recipe& recipe) {
+  return fmt::format("home = /usr/bin\ninclude-system-site-packages = false\nversion = {}\n",
+                     recipe.scheme.python_version);
+}
+
+Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<std::int64_t> created_s) {
+  Recipe recipe;
+  recipe.variant = variant;
+  recipe.tag = version_tag(lock.resolution) + "-" + std::string(name(variant));
+  recipe.reference = lock.image_name + ":" + recipe.tag;
+  recipe.scheme.python_version = lock.resolution.python;
+  recipe.wheel_layers = plan_wheel_layers(lock.wheels);
+  recipe.created_s = created_s.value_or(lock.created_s());
+  const std::string prefix = "/" + recipe.scheme.prefix;
+  recipe.environment = {{"PATH", prefix + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                        {"VIRTUAL_ENV", prefix},
+                        {"LANG", "C.UTF-8"},
+                        {"NVIDIA_VISIBLE_DEVICES", "all"},
+                        {"NVIDIA_DRIVER_CAPABILITIES", "compute,utility"},
+                        {"NVIDIA_REQUIRE_CUDA", nvidia_require_cuda(lock.resolution.cuda)}};
+  recipe.labels = make_labels(lock, recipe);
+  recipe.entrypoint = {"/usr/bin/tini", "-g", "--"};
+  recipe.command = {"python"};
+  recipe.user = fmt::format("{}:{}", lock.user.uid, lock.user.gid);
+  recipe.working_directory = "/home/" + lock.user.name;
+  return recipe;
+}
+
+Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const Recipe& recipe,
+                                                   const std::map<std::string, std::string>& base_files) {
+  const auto& user = lock.user;
+  const auto text_of = [&](const std::string& path) {
+    const auto found = base_files.find(path);
+    return found == base_files.end() ? std::string() : found->second;
+  };
+  TK_CHECK(check_free(text_of("etc/passwd"), user.name, user.uid, "user"));
+  TK_CHECK(check_free(text_of("etc/group"), user.name, user.gid, "group"));
+
+  const std::string home = "home/" + user.name, prefix = recipe.scheme.prefix,
+                    python = recipe.scheme.python_version;
+  std::vector<AddedFile> files;
+  auto folder = [&](const std::string& path, unsigned mode = 0755) {
+    files.push_back({path, FileType::directory, mode, 0, 0, {}});
+  };
+  auto file = [&](const std::string& path, std::string content, unsigned mode = 0644, unsigned gid = 0) {
+    files.push_back({path, FileType::file, mode, 0, gid, std::move(content)});
+  };
+  auto link = [&](const std::string& path, const std::string& target) {
+    files.push_back({path, FileType::symlink, 0777, 0, 0, target});
+  };
+
+  folder("etc");
+  file("etc/passwd",
+       text_of("etc/passwd") + fmt::format("{0}:x:{1}:{2}::/{3}:/bin/bash\n", user.name, user.uid, user.gid, home));
+  file("etc/group", text_of("etc/group") + fmt::format("{}:x:{}:\n", user.name, user.gid));
+  // "*": no password fits, yet the account is not locked, so that keys may open it. 42 is Debian's group shadow.
+  constexpr unsigned k_shadow_gid = 42;
+  file("etc/shadow",
+       text_of("etc/shadow") + fmt::format("{}:*:{}:0:99999:7:::\n", user.name, recipe.created_s / 86400), 0640,
+       k_shadow_gid);
+  if (base_files.count("etc/gshadow"))
+    file("etc/gshadow", text_of("etc/gshadow") + fmt::format("{}:!::\n", user.name), 0640, k_shadow_gid);
+
+  folder("home");
+  files.push_back({home, FileType::directory, 0755, user.uid, user.gid, {}});
+  for (const auto& [path, content] : base_files)
+    if (path.starts_with("etc/skel/") && path.find('/', 9) == std::string::npos)
+      files.push_back({home + path.substr(8), FileType::file, 0644, user.uid, user.gid, content});
+
+  // A virtual environment (PEP 405) is a pyvenv.cfg beside the folder of the interpreter's links.
+  folder("opt");
+  folder(prefix);
+  folder(prefix + "/bin");
+  file(prefix + "/pyvenv.cfg", pyvenv_cfg(recipe));
+  link(prefix + "/bin/python", "/usr/bin/python" + python);
+  link(prefix + "/bin/python3", "python");
+  link(prefix + "/bin/python" + python, "python");
+  folder(prefix + "/lib");
+  link(prefix + "/lib64", "lib");
+  return files;
+}
+
+}  // namespace torchkiln::recipe

@@ -1,0 +1,73 @@
+#pragma once
+// The recipe: what an image is, whoever builds it. A pure function of the lock and the variant: which wheels share
+// a layer and in what order, the files we add, the environment, the labels, the user, the command.
+
+#include "foundation/base/error.hpp"
+#include "knowledge/spec/spec.hpp"
+#include "knowledge/wheel/install.hpp"
+#include "plan/lock/lock.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace torchkiln::recipe {
+
+/// A wheel of this size or more gets a layer of its own, so that releases that share it share the layer.
+inline constexpr std::uint64_t k_own_layer_bytes = 8U << 20;
+/// The most layers an image may have: far below the 127 that overlay file systems take, with room for images made
+/// FROM ours.
+inline constexpr std::size_t k_layer_limit = 40;
+/// Layers that are not wheels: system, configuration, verifier, and one to spare for bytecode.
+inline constexpr std::size_t k_other_layers = 4;
+
+enum class FileType { file, directory, symlink };
+
+/// A file that we add to the image ourselves.
+struct AddedFile {
+  std::string path;  ///< relative to the image's root
+  FileType type = FileType::file;
+  unsigned mode = 0644;
+  unsigned uid = 0, gid = 0;
+  std::string content;  ///< or the link's target
+};
+
+struct Recipe {
+  spec::Variant variant = spec::Variant::runtime;
+  std::string tag;        ///< "2.8.0-cu128-cudnn9-py311-runtime"
+  std::string reference;  ///< "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime"
+  wheel::InstallScheme scheme;
+  /// Indices into Lock::wheels: one entry a layer, lowest first. Large wheels alone, in one fixed order that puts
+  /// what changes rarely first; all small ones together at the end.
+  std::vector<std::vector<std::size_t>> wheel_layers;
+  std::vector<std::pair<std::string, std::string>> environment;  ///< in order
+  std::map<std::string, std::string> labels;
+  std::vector<std::string> entrypoint;
+  std::vector<std::string> command;
+  std::string user;  ///< "1000:1000": numbers, so that Kubernetes can see that it is not root
+  std::string working_directory;
+  std::int64_t created_s = 0;
+};
+
+/// `created_s` replaces the lock's own time where given (SOURCE_DATE_EPOCH).
+Recipe make_recipe(const lock::Lock& lock, spec::Variant variant,
+                   std::optional<std::int64_t> created_s = std::nullopt);
+
+/// The files of the configuration layer: the virtual environment's skeleton, the user (added to the base's own
+/// account files, given by path) and its home folder. Fails with spec_invalid when the name or number is taken.
+base::Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const Recipe& recipe,
+                                                         const std::map<std::string, std::string>& base_files);
+
+/// The pyvenv.cfg (PEP 405) of the image's virtual environment.
+std::string pyvenv_cfg(const Recipe& recipe);
+
+/// NVIDIA_REQUIRE_CUDA for a build without PTX: minor-version compatibility runs it on every driver of its CUDA
+/// family (NVIDIA, "CUDA Compatibility", Minor Version Compatibility), so the family's first release is what to
+/// require. The tables in NVIDIA's own images are narrower and refuse drivers that work.
+std::string nvidia_require_cuda(std::string_view cuda);
+
+}  // namespace torchkiln::recipe

@@ -1,0 +1,26 @@
+#pragma once
+// Mustache templates, made strict: a name that has no value, a section that is not closed or a partial is an Error
+// with file and line, and nothing is escaped for HTML. The only file that knows kainjow.
+
+#include "foundation/base/error.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace torchkiln::recipe {
+
+/// What a template may show: texts, and lists whose items have texts of their own.
+struct TemplateValues {
+  using Item = std::map<std::string, std::string>;
+  std::map<std::string, std::string> texts;
+  std::map<std::string, std::vector<Item>> lists;  ///< {{#name}} … {{/name}} repeats; {{^name}} when empty
+};
+
+/// `file` is the template's name in errors.
+base::Result<std::string> render_template(std::string_view text, const std::string& file,
+                                          const TemplateValues& values);
+
+}  // namespace torchkiln::recipe
