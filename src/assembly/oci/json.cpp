@@ -78,6 +78,13 @@ class Inspector final : public ParsedJson::json_sax_t {
   std::optional<std::size_t> m_offset;
 };
 
+/// Names and values come from the document, and the words go to a terminal: no escape sequences there.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return text;
+}
+
 std::string_view kind_of(const ParsedJson& value) {
   switch (value.type()) {
     case ParsedJson::value_t::object:
@@ -105,9 +112,10 @@ Result<JsonValue> JsonValue::parse(std::string_view text, std::string file, Json
     return fail(ErrorCode::input_invalid, file + " begins with a byte order mark, which RFC 8259 forbids");
   Inspector inspector(limits.depth);
   if (!ParsedJson::sax_parse(text, &inspector)) {
+    const auto complaint = printable(inspector.complaint());
     if (inspector.offset())
-      return fail_at(ErrorCode::input_invalid, place_of(text, *inspector.offset(), file), inspector.complaint());
-    return fail(ErrorCode::input_invalid, file + " " + inspector.complaint());
+      return fail_at(ErrorCode::input_invalid, place_of(text, *inspector.offset(), file), complaint);
+    return fail(ErrorCode::input_invalid, file + " " + complaint);
   }
   auto value = std::make_shared<const ParsedJson>(ParsedJson::parse(text, nullptr, false));
   TK_ASSERT(!value->is_discarded(), "the inspector accepted the document");
@@ -116,7 +124,7 @@ Result<JsonValue> JsonValue::parse(std::string_view text, std::string file, Json
 
 base::Unexpected JsonValue::wrong(std::string_view what) const {
   return fail_at(ErrorCode::input_invalid, base::Place{*m_file},
-                 (m_path.empty() ? "the document" : m_path) + " " + std::string(what));
+                 printable((m_path.empty() ? "the document" : m_path) + " " + std::string(what)));
 }
 
 JsonValue JsonValue::child(const ParsedJson& value, std::string path) const {

@@ -64,7 +64,7 @@ Result<Layout> Layout::create(const fs::path& directory) {
   TK_CHECK(sys::make_directories(directory / "blobs" / "sha256"));
   TK_TRY(const auto index, to_bytes(Index{}));
   if (!sys::size_of_file(index_path(directory))) TK_CHECK(sys::write_file(index_path(directory), index));
-  TK_TRY(const auto marker, to_bytes(Json{{"imageLayoutVersion", k_layout_version}}));
+  TK_TRY(const auto marker, to_bytes(Json::object({{"imageLayoutVersion", k_layout_version}})));
   TK_CHECK(sys::write_file(directory / k_layout_file, marker));
   return open(directory);
 }

@@ -6,7 +6,7 @@
 #include "assembly/oci/layout.hpp"
 #include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
-#include "knowledge/version/nvidia.hpp"
+#include "knowledge/version/cuda.hpp"
 #include "proof/stamp/key.hpp"
 #include "proof/stamp/test_run.hpp"
 
