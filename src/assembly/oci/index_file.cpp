@@ -23,7 +23,8 @@ Result<std::string> bytes_of(const IndexFile& file) {
 Json repository_tags(const Annotations& annotations) {
   for (const auto key : {k_image_name_key, k_reference_name_key}) {
     const auto found = annotations.find(std::string(key));
-    if (found != annotations.end() && found->second.find(':') != std::string::npos) return Json::array({found->second});
+    if (found != annotations.end() && found->second.find(':') != std::string::npos)
+      return Json::array({found->second});
   }
   return nullptr;
 }

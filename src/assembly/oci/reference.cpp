@@ -42,7 +42,9 @@ bool is_repository(std::string_view name) {
 
 /// docker's rule for telling a host from the first part of a repository.
 bool is_host(std::string_view host) {
-  return !host.empty() && (host == "localhost" || host.find_first_of(".:") != std::string_view::npos) &&
+  // "./out" and "../out" are folders that somebody forgot to put "oci:" before.
+  return !host.empty() && host.front() != '.' &&
+         (host == "localhost" || host.find_first_of(".:") != std::string_view::npos) &&
          std::all_of(host.begin(), host.end(),
                      [](char c) { return is_word(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']'; });
 }
