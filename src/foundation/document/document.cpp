@@ -135,7 +135,8 @@ std::optional<Placed<std::string>> Table::time(std::string_view key) {
   const auto* node = static_cast<const toml::node*>(find(key));
   if (!node) return std::nullopt;
   const auto* value = node->as_date_time();
-  if (!value || value->get().is_local()) return wrong_type(key, "a date and time with an offset", node), std::nullopt;
+  if (!value || value->get().is_local())
+    return wrong_type(key, "a date and time with an offset", node), std::nullopt;
   std::ostringstream text;
   text << value->get();
   return Placed<std::string>{text.str(), place_of(*m_tree, node->source())};
@@ -171,6 +172,26 @@ std::optional<Placed<std::vector<Placed<std::string>>>> Table::texts(std::string
       return std::nullopt;
     }
     result.value.push_back({value->get(), place_of(*m_tree, item.source())});
+  }
+  return result;
+}
+
+std::vector<Placed<std::int64_t>> Table::integers(std::string_view key) {
+  const auto* node = static_cast<const toml::node*>(find(key));
+  if (!node) return {};
+  const auto* array = node->as_array();
+  if (!array) {
+    wrong_type(key, "an array of integers", node);
+    return {};
+  }
+  std::vector<Placed<std::int64_t>> result;
+  for (const toml::node& item : *array) {
+    const auto* value = item.as_integer();
+    if (!value) {
+      wrong_type(key, "an array of integers", &item);
+      return {};
+    }
+    result.push_back({value->get(), place_of(*m_tree, item.source())});
   }
   return result;
 }

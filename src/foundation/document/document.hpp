@@ -38,6 +38,8 @@ class Table {
   std::optional<Placed<std::string>> text(std::string_view key);
   std::optional<Placed<std::int64_t>> integer(std::string_view key);
   std::optional<Placed<bool>> boolean(std::string_view key);
+  /// An array of integers; empty when the key is absent.
+  std::vector<Placed<std::int64_t>> integers(std::string_view key);
   /// A TOML date, as "2026-11-21".
   std::optional<Placed<std::string>> date(std::string_view key);
   /// A TOML date-time with an offset, as RFC 3339 ("2025-08-06T14:53:00Z").

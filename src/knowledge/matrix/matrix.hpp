@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace torchkiln::matrix {
@@ -84,12 +85,11 @@ struct Companion {
   Provenance from;
 };
 
-/// The parts of a metapackage such as cuda-toolkit==13.0.3.
+/// What the extras of a metapackage such as cuda-toolkit==13.0.3 stand for.
 struct Metapackage {
   std::string package;
   version::Version release;
-  std::vector<std::string> parts;  ///< "nvidia-cublas==13.1.1.3", by extra in `extras`
-  std::vector<std::string> extras;
+  std::vector<std::pair<std::string, std::string>> extras;  ///< "cublas" and "nvidia-cublas==13.1.1.3.*"
   Provenance from;
 };
 
@@ -100,7 +100,7 @@ struct CudaFamily {
   Provenance from;
 };
 
-/// A CUDA release (minor or patch), the driver made with it and the GPUs its compiler knows.
+/// A CUDA release (minor or patch) and the driver made with it.
 struct Toolkit {
   version::CudaVersion cuda;
   version::DriverVersion driver;
@@ -115,7 +115,8 @@ struct Targets {
 };
 
 struct Cudnn {
-  version::Version first, last;  ///< the range of cuDNN versions the row is about
+  version::Version first;                ///< the range of cuDNN versions that the row is about
+  std::optional<version::Version> last;  ///< absent: up to the newest
   unsigned cuda_major = 0;
   std::optional<version::DriverVersion> driver;
   std::vector<version::ComputeCapability> compute;
@@ -150,6 +151,8 @@ struct Gpu {
   std::vector<std::string> aliases;
   version::ComputeCapability compute;
   GpuClass gpu_class = GpuClass::consumer;
+  std::optional<version::DriverVersion>
+      driver;  ///< the board's first driver where it is later than its generation's
   Provenance from;
 };
 
@@ -163,6 +166,7 @@ struct FirstDriver {
 /// When the solver may choose an operating system: unasked and first, unasked when the default does not fit, or
 /// only when it is asked for by name.
 enum class Choice { preferred, possible, on_request };
+std::string_view name(Choice choice);
 
 struct OperatingSystem {
   std::string id;            ///< "debian-12"

@@ -16,6 +16,8 @@ struct NamedGpu {
   const Gpu* row = nullptr;  ///< none for a bare compute capability
 };
 
+/// The part of a GPU's name that tells it from others: "NVIDIA GeForce RTX 4090" is "rtx4090".
+std::string gpu_key(std::string_view text);
 /// The GPU called `text`: vendor words, case and punctuation do not matter, and words after a known name (memory
 /// size, form factor) are ignored. Nothing when no row fits.
 std::optional<NamedGpu> find_gpu(const Matrix& matrix, std::string_view text);

@@ -72,7 +72,9 @@ class SpecifierSet {
   bool names_local() const;
   /// The most release numbers that a clause names: 2 for "3.11", 3 for ">=3.9,<3.11.4".
   std::size_t longest_release() const;
-  /// The version that a lone "==", prefix or "~=" clause is about, or the bound of a lone "<=" or ">=".
+  /// The version of a set that is one "==" clause, be it a prefix or not; nothing for any other set.
+  std::optional<Version> lone_equal() const;
+  /// The version that the first clause other than "!=" names: what the set is about.
   std::optional<Version> anchor() const;
   /// As the user wrote it, without white space at the ends.
   const std::string& text() const { return m_text; }

@@ -130,6 +130,11 @@ std::size_t SpecifierSet::longest_release() const {
   return longest;
 }
 
+std::optional<Version> SpecifierSet::lone_equal() const {
+  if (m_clauses.size() != 1 || m_clauses.front().op != Operator::equal) return std::nullopt;
+  return m_clauses.front().version;
+}
+
 std::optional<Version> SpecifierSet::anchor() const {
   for (const auto& clause : m_clauses)
     if (clause.op != Operator::not_equal) return clause.version;

@@ -1,0 +1,121 @@
+#include "knowledge/matrix/query.hpp"
+
+#include "foundation/base/text.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace torchkiln::matrix {
+
+namespace {
+
+/// The words of a GPU's name that tell it from others: lower case, without NVIDIA's brands that drivers print or
+/// leave out as they like. "Quadro" stays: a Quadro RTX 6000 and an RTX 6000 Ada are different GPUs.
+std::vector<std::string> telling_words(std::string_view text) {
+  constexpr std::array<std::string_view, 4> k_brands{"nvidia", "geforce", "tesla", "gpu"};
+  std::vector<std::string> words(1);
+  for (const char c : base::lower(text)) {
+    const bool part_of_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (part_of_word)
+      words.back() += c;
+    else if (!words.back().empty())
+      words.emplace_back();
+  }
+  std::erase_if(words, [&](const std::string& word) {
+    return word.empty() || std::find(k_brands.begin(), k_brands.end(), word) != k_brands.end();
+  });
+  return words;
+}
+
+/// The first row that `matches`.
+template <class Rows, class Matches>
+auto find_row(const Rows& rows, Matches matches) -> const typename Rows::value_type* {
+  const auto at = std::find_if(rows.begin(), rows.end(), matches);
+  return at == rows.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+std::string gpu_key(std::string_view text) {
+  return base::join(telling_words(text), "");
+}
+
+std::optional<NamedGpu> find_gpu(const Matrix& matrix, std::string_view text) {
+  if (const auto compute = version::ComputeCapability::parse(text))
+    return NamedGpu{compute->sm(), *compute, nullptr};
+  // The longest run of leading words that is a known name.
+  std::vector<std::string> keys;
+  std::string key;
+  for (const auto& word : telling_words(text)) {
+    key += word;
+    keys.push_back(key);
+  }
+  const Gpu* best = nullptr;
+  std::size_t best_size = 0;
+  const auto consider = [&](const Gpu& gpu, std::string_view gpu_name) {
+    const std::string known = gpu_key(gpu_name);
+    if (known.size() <= best_size || std::find(keys.begin(), keys.end(), known) == keys.end()) return;
+    best = &gpu;
+    best_size = known.size();
+  };
+  for (const auto& gpu : matrix.gpus) {
+    consider(gpu, gpu.model);
+    for (const auto& alias : gpu.aliases) consider(gpu, alias);
+  }
+  if (!best) return std::nullopt;
+  return NamedGpu{best->model, best->compute, best};
+}
+
+std::optional<std::string> nearest_gpu(const Matrix& matrix, std::string_view text) {
+  std::vector<std::string> keys;
+  std::vector<std::string> models;
+  const auto add = [&](std::string_view known, const Gpu& gpu) {
+    keys.push_back(gpu_key(known));
+    models.push_back(gpu.model);
+  };
+  for (const auto& gpu : matrix.gpus) {
+    add(gpu.model, gpu);
+    for (const auto& alias : gpu.aliases) add(alias, gpu);
+  }
+  const auto nearest_key = base::nearest(gpu_key(text), keys);
+  if (!nearest_key) return std::nullopt;
+  return models[static_cast<std::size_t>(std::find(keys.begin(), keys.end(), *nearest_key) - keys.begin())];
+}
+
+const OperatingSystem* find_system(const Matrix& matrix, std::string_view id) {
+  return find_row(matrix.systems, [&](const OperatingSystem& system) { return system.id == id; });
+}
+
+const CudaFamily* find_family(const Matrix& matrix, unsigned major_number) {
+  return find_row(matrix.families, [&](const CudaFamily& family) { return family.major == major_number; });
+}
+
+const Toolkit* find_toolkit(const Matrix& matrix, version::CudaVersion cuda) {
+  cuda.patch = 0;
+  return find_row(matrix.toolkits, [&](const Toolkit& toolkit) { return toolkit.cuda == cuda; });
+}
+
+const DriverBranch* find_branch(const Matrix& matrix, unsigned branch) {
+  return find_row(matrix.branches, [&](const DriverBranch& row) { return row.branch == branch; });
+}
+
+const FirstDriver* find_first_driver(const Matrix& matrix, version::ComputeCapability compute) {
+  return find_row(matrix.first_drivers, [&](const FirstDriver& row) { return row.compute == compute; });
+}
+
+const Release* find_release(const Matrix& matrix, const version::Version& pytorch) {
+  return find_row(matrix.releases, [&](const Release& release) { return release.pytorch == pytorch; });
+}
+
+const Companion* find_companion(const Matrix& matrix, std::string_view package, const version::Version& pytorch) {
+  return find_row(matrix.companions, [&](const Companion& companion) {
+    return companion.package == package &&
+           std::find(companion.pytorch.begin(), companion.pytorch.end(), pytorch) != companion.pytorch.end();
+  });
+}
+
+const Source* find_source(const Matrix& matrix, std::string_view id) {
+  return find_row(matrix.sources, [&](const Source& source) { return source.id == id; });
+}
+
+}  // namespace torchkiln::matrix
