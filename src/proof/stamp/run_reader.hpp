@@ -18,7 +18,6 @@ base::Result<std::int64_t> time_s(const oci::JsonValue& parent, std::string_view
 base::Result<Level> level(const oci::JsonValue& parent, std::string_view key);
 /// pass, warn, fail or skip.
 base::Result<TestVerdict> verdict(const oci::JsonValue& parent);
-std::string_view name(TestVerdict verdict);
 /// A number, a text, a boolean or null.
 base::Result<oci::ParsedJson> scalar(const oci::JsonValue& parent, std::string_view key);
 base::Result<std::vector<GpuFacts>> gpus(const oci::JsonValue& parent, std::string_view key,

@@ -22,6 +22,8 @@ std::string_view name(Level level);
 std::optional<Level> parse_level(std::string_view text);
 
 enum class TestVerdict { pass, warn, fail, skip };
+/// "pass", "warn", "fail", "skip".
+std::string_view name(TestVerdict verdict);
 
 /// in-toto's test-result v0.1, "result".
 enum class RunResult { passed, warned, failed };
@@ -72,6 +74,7 @@ inline constexpr std::size_t k_test_limit = 10'000;
 
 /// passed only if the asked level was reached and no test failed; warned when one of them warns.
 RunResult result_of(const TestRun& run);
+/// "PASSED", "WARNED", "FAILED".
 std::string_view name(RunResult result);
 
 /// The highest level that the outcomes bear out: each level from static up to it has tests, all of them pass or
