@@ -44,7 +44,7 @@ enum class Streams {
 
 struct RunRequest {
   std::vector<std::string> arguments;              ///< arguments[0] is looked up on the PATH of `environment`
-  std::map<std::string, std::string> environment;  ///< all of it; PATH and HOME get defaults
+  std::map<std::string, std::string> environment;  ///< all of it; PATH gets a default, HOME comes from the image
   std::string directory = "/";                     ///< working directory inside, absolute
   unsigned uid = 0;
   unsigned gid = 0;

@@ -8,6 +8,7 @@
 #include "foundation/base/progress.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ class UnpackStore {
       : m_root(std::move(root)), m_self_program(std::move(self_program)) {}
 
   /// Where the layer is, or will be, unpacked. The folder exists only when it is whole.
-  std::filesystem::path path(const base::Digest& diff_id) const { return m_root / "sha256" / diff_id.hex(); }
+  std::filesystem::path path(const base::Digest& diff_id) const { return entry(diff_id) / "tree"; }
   bool contains(const base::Digest& diff_id) const;
 
   /// The folders of the layers, in the given order. What is not there yet is unpacked, `parallel` layers at a time.
@@ -42,6 +43,11 @@ class UnpackStore {
   base::Result<void> remove(const base::Digest& diff_id) const;
 
  private:
+  /// Holds the layer's folder, whose own owner and mode may keep us from moving it.
+  std::filesystem::path entry(const base::Digest& diff_id) const { return m_root / "sha256" / diff_id.hex(); }
+  base::Result<std::filesystem::path> unpack_with(const Layer& layer,
+                                                  const std::function<void(std::uint64_t)>& on_bytes) const;
+
   std::filesystem::path m_root;
   std::filesystem::path m_self_program;
 };
