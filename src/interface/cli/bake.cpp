@@ -1,0 +1,123 @@
+// torchkiln bake: resolve, lock, build, verify and stamp in one go.
+
+#include "foundation/sys/environment.hpp"
+#include "interface/cli/commands.hpp"
+#include "proof/stamp/check.hpp"
+#include "proof/stamp/stamp.hpp"
+
+#include <algorithm>
+#include <sys/utsname.h>
+
+#include <fmt/format.h>
+
+namespace torchkiln::cli {
+
+using base::Result;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options {
+  SpecOptions spec;
+  LockOptions lock;
+  std::string output, key, level = "cpu";
+};
+
+/// A stamp of our own key that already says, of this digest on this machine, what a new run would say.
+Result<std::optional<stamp::TestRun>> proven_before(const oci::Layout& layout, const oci::Image& image,
+                                                    stamp::Level level, const stamp::PrivateKey& key) {
+  stamp::Policy policy;
+  policy.keys = {key.public_key()};
+  policy.level = level;
+  TK_TRY(const auto verdict, stamp::check(layout, image, policy, sys::now_s()));
+  utsname names = {};
+  ::uname(&names);
+  for (const auto& proof : verdict.proofs)
+    if (proof.run.host.kernel == names.release && proof.run.host.architecture == names.machine)
+      return std::optional(proof.run);
+  return std::optional<stamp::TestRun>();
+}
+
+Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::Layout& layout,
+                                  const lock::Lock& lock, stamp::Level level, const stamp::PrivateKey& key,
+                                  Session& session) {
+  console::BakedImage baked;
+  baked.built = built;
+  baked.report_file = layout.directory().string() + "." + built.image.tag + ".report.json";
+  baked.statements_file = stamp::statements_path(layout).string();
+  TK_TRY(auto before, proven_before(layout, built.image, level, key));
+  if (before) {
+    baked.run = std::move(*before);
+    baked.verified_before = true;
+    return baked;
+  }
+  const verify::VerifyRequest request{layout, built.image, level, std::nullopt, &lock};
+  TK_TRY(auto verification, verify::verify(request, session.cache(), session.progress()));
+  TK_CHECK(sys::write_file(baked.report_file, verification.report));
+  base::Step step(session.progress(), "Stamping", built.image.name);
+  TK_TRY(const auto stamp, stamp::attach(layout, built.image, {verification.report, baked.report_file}, key));
+  step.end(stamp.referrer.digest.to_string());
+  baked.run = std::move(verification.run);
+  return baked;
+}
+
+Result<int> bake(const Options& options, Session& session) {
+  const double start_s = sys::monotonic_s();
+  const auto level = stamp::parse_level(options.level);
+  if (!level || *level == stamp::Level::none)
+    return base::fail(base::ErrorCode::usage,
+                      "--level '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
+  TK_TRY(const auto project, load_project(options.spec));
+  TK_TRY(auto outcome, ensure_lock(project, options.lock, session));
+  if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
+    TK_TRY(const auto matrix, session.load_matrix());
+    session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
+                  console::outcome_json(*conflict, matrix.date));
+    return 1;
+  }
+  const auto& lock = std::get<lock::Lock>(outcome);
+  const auto folder = options.output.empty() ? project.files.layout : fs::path(options.output);
+  TK_TRY(const auto built, build_images(project, lock, folder, session));
+
+  const auto key_path = options.key.empty() ? default_key_path() : fs::path(options.key);
+  TK_TRY(const auto key, stamp::PrivateKey::load_or_create(key_path, nullptr));
+  TK_TRY(const auto layout, oci::Layout::open(folder));
+  console::BakeSummary summary;
+  for (const auto& one : built) {
+    TK_TRY(auto baked, prove(one, layout, lock, *level, key, session));
+    summary.images.push_back(std::move(baked));
+  }
+  summary.resolution = lock.resolution;
+  summary.spec_file = project.files.spec.string();
+  summary.lock_file = project.files.lock.string();
+  summary.layout = folder.string();
+  summary.public_key = stamp::public_path(key_path).string();
+  summary.times = session.progress().times();
+  summary.seconds = sys::monotonic_s() - start_s;
+  session.print(console::bake_text(summary, session.paint()), console::bake_json(summary));
+  const bool reached = std::all_of(summary.images.begin(), summary.images.end(),
+                                   [&](const console::BakedImage& b) { return b.run.reached >= *level; });
+  return reached ? 0 : 1;
+}
+
+}  // namespace
+
+void add_bake(CLI::App& program, Action& chosen) {
+  auto* command = program.add_subcommand("bake", "Resolve, lock, build, verify and stamp in one go");
+  auto options = std::make_shared<Options>();
+  add_spec_options(*command, options->spec);
+  add_lock_options(*command, options->lock);
+  command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")
+      ->type_name("DIR");
+  command
+      ->add_option("--key", options->key,
+                   "Private key that stamps; made when there is none (default: ~/.config/torchkiln/stamp.key)")
+      ->type_name("FILE");
+  command
+      ->add_option("--level", options->level, "Level to verify: static, boot, cpu, gpu or multi-gpu (default: cpu)")
+      ->type_name("LEVEL");
+  command->callback(
+      [&chosen, options] { chosen = [options](Session& session) { return bake(*options, session); }; });
+}
+
+}  // namespace torchkiln::cli

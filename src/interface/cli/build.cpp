@@ -1,0 +1,41 @@
+// torchkiln build: images in an OCI layout.
+
+#include "interface/cli/commands.hpp"
+
+namespace torchkiln::cli {
+
+namespace {
+struct Options {
+  SpecOptions spec;
+  LockOptions lock;
+  std::string output;
+};
+}  // namespace
+
+void add_build(CLI::App& program, Action& chosen) {
+  auto* command = program.add_subcommand("build", "Build the images into an OCI layout");
+  auto options = std::make_shared<Options>();
+  add_spec_options(*command, options->spec);
+  add_lock_options(*command, options->lock);
+  command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")
+      ->type_name("DIR");
+  command->callback([&chosen, options] {
+    chosen = [options](Session& session) -> base::Result<int> {
+      TK_TRY(const auto project, load_project(options->spec));
+      TK_TRY(auto outcome, ensure_lock(project, options->lock, session));
+      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
+        TK_TRY(const auto matrix, session.load_matrix());
+        session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
+                      console::outcome_json(*conflict, matrix.date));
+        return 1;
+      }
+      const auto layout = options->output.empty() ? project.files.layout : std::filesystem::path(options->output);
+      TK_TRY(const auto built, build_images(project, std::move(std::get<lock::Lock>(outcome)), layout, session));
+      session.print(console::build_text(built, layout.string(), session.paint()),
+                    console::build_json(built, layout.string()));
+      return 0;
+    };
+  });
+}
+
+}  // namespace torchkiln::cli

@@ -1,0 +1,114 @@
+#include "interface/cli/cli.hpp"
+
+#include "assembly/runtime/inner.hpp"
+#include "foundation/sys/environment.hpp"
+#include "foundation/sys/interrupt.hpp"
+#include "interface/cli/commands.hpp"
+#include "interface/console/documents.hpp"
+
+#include <exception>
+#include <map>
+
+namespace torchkiln::cli {
+
+namespace {
+
+void add_common_options(CLI::App& program, CommonOptions& options) {
+  using console::ColorMode;
+  using console::ProgressMode;
+  const std::string group = "Common options";
+  program
+      .add_flag_callback(
+          "--json", [&] { options.view.format = console::OutputFormat::json; }, "Print the result as JSON")
+      ->group(group);
+  program
+      .add_flag_callback(
+          "--quiet,-q", [&] { options.view.detail = console::Detail::quiet; }, "No progress")
+      ->group(group);
+  program
+      .add_flag_callback(
+          "--verbose,-v", [&] { options.view.detail = console::Detail::verbose; },
+          "Show what the programs that are run say")
+      ->group(group);
+  static const std::map<std::string, ProgressMode> k_progress = {{"auto", ProgressMode::automatic},
+                                                                 {"tty", ProgressMode::tty},
+                                                                 {"plain", ProgressMode::plain},
+                                                                 {"json", ProgressMode::json},
+                                                                 {"none", ProgressMode::none}};
+  static const std::map<std::string, ColorMode> k_color = {
+      {"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}};
+  program.add_option("--progress", options.view.progress, "auto, tty, plain, json or none")
+      ->transform(CLI::CheckedTransformer(k_progress))
+      ->envname("TORCHKILN_PROGRESS")
+      ->type_name("MODE")
+      ->group(group);
+  program.add_option("--color", options.view.color, "auto, always or never")
+      ->transform(CLI::CheckedTransformer(k_color))
+      ->envname("TORCHKILN_COLOR")
+      ->type_name("WHEN")
+      ->group(group);
+  program
+      .add_flag_callback(
+          "--offline", [&] { options.network = lock::NetworkUse::offline; },
+          "Use the cache only, never the network")
+      ->group(group);
+  program.add_option("--manifests", options.manifests, "The matrix to use instead of torchkiln's own")
+      ->type_name("DIR")
+      ->group(group);
+  program.add_option("--cache", options.cache, "The cache folder")->type_name("DIR")->group(group);
+}
+
+int report(const base::Error& error, const CommonOptions& options) {
+  console::print_message(console::error_text(error, console::Paint(console::coloring_of(options.view.color, 2))));
+  if (options.view.format == console::OutputFormat::json) console::print_result(console::error_json(error));
+  return base::exit_status(error.code);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  // The runner and the unpack store start this program again, inside namespaces of their own.
+  if (argc > 1 && std::string_view(argv[1]) == runtime::k_inner_command) return runtime::inner_main(argc, argv);
+  sys::catch_interrupts();
+
+  CLI::App program("torchkiln makes PyTorch-CUDA container images that are known to work.", "torchkiln");
+  program.set_version_flag("--version", "torchkiln " TORCHKILN_VERSION);
+  program.require_subcommand(1);
+  program.fallthrough();
+  CommonOptions options;
+  add_common_options(program, options);
+  Action chosen;
+  add_bake(program, chosen);
+  add_resolve(program, chosen);
+  add_lock(program, chosen);
+  add_render(program, chosen);
+  add_build(program, chosen);
+  add_verify(program, chosen);
+  add_stamp(program, chosen);
+  add_run(program, chosen);
+  add_matrix(program, chosen);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);  // --help and --version
+    return report(
+        {base::ErrorCode::usage, error.what(), std::nullopt, {}, {"torchkiln --help, torchkiln COMMAND --help"}},
+        options);
+  }
+
+  base::Result<int> outcome = 0;
+  {
+    Session session(options);
+    try {
+      outcome = chosen(session);
+    } catch (const std::exception& error) {
+      // Nothing of ours throws; a library did, where nobody expected it.
+      outcome = base::fail(base::ErrorCode::internal, std::string("unexpected: ") + error.what(),
+                           {"please report this, with the command"});
+    }
+  }
+  if (!outcome) return report(outcome.error(), options);
+  return *outcome;
+}
+
+}  // namespace torchkiln::cli

@@ -1,0 +1,38 @@
+#pragma once
+// The subcommands. Each adds itself to the program and, when it was chosen, leaves what is to be done in `chosen`.
+
+#include "foundation/base/error.hpp"
+#include "interface/cli/session.hpp"
+#include "interface/cli/steps.hpp"
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace torchkiln::cli {
+
+/// What a command does; its value is the exit status 0 (done) or 1 (the honest answer is no).
+using Action = std::function<base::Result<int>(Session&)>;
+
+void add_resolve(CLI::App& program, Action& chosen);
+void add_lock(CLI::App& program, Action& chosen);
+void add_render(CLI::App& program, Action& chosen);
+void add_build(CLI::App& program, Action& chosen);
+void add_verify(CLI::App& program, Action& chosen);
+void add_stamp(CLI::App& program, Action& chosen);
+void add_bake(CLI::App& program, Action& chosen);
+void add_run(CLI::App& program, Action& chosen);
+void add_matrix(CLI::App& program, Action& chosen);
+
+/// The positional kiln.toml and the options that mirror it.
+void add_spec_options(CLI::App& command, SpecOptions& options);
+void add_lock_options(CLI::App& command, LockOptions& options);
+
+/// A layout on disk and the image in it that IMAGE names. Errors: usage for images that are elsewhere.
+struct OpenedImage {
+  oci::Layout layout;
+  oci::Image image;
+};
+base::Result<OpenedImage> open_image(const std::string& reference);
+
+}  // namespace torchkiln::cli

@@ -1,0 +1,68 @@
+// torchkiln lock: kiln.lock and pylock.toml.
+
+#include "interface/cli/commands.hpp"
+
+#include <fmt/format.h>
+
+namespace torchkiln::cli {
+
+namespace {
+
+struct Options {
+  SpecOptions spec;
+  LockOptions lock;
+  std::vector<std::string> upgrade;
+  bool check = false;
+};
+
+base::Result<int> check(const Project& project, Session& session) {
+  TK_TRY(const auto lock, read_lock(project.files.lock));
+  const bool current = lock::is_current(lock, project.spec);
+  const auto file = project.files.lock.string();
+  session.print(
+      current ? file + " answers the spec\n" : file + " is stale: the spec has changed; run 'torchkiln lock'\n",
+      fmt::format("{{\"schema\":\"torchkiln.lock-check/1\",\"current\":{}}}\n", current));
+  return current ? 0 : 1;
+}
+
+}  // namespace
+
+void add_lock(CLI::App& program, Action& chosen) {
+  auto* command = program.add_subcommand("lock", "Pin every package by its SHA-256");
+  auto options = std::make_shared<Options>();
+  add_spec_options(*command, options->spec);
+  add_lock_options(*command, options->lock);
+  auto* upgrade = command
+                      ->add_option("--upgrade", options->upgrade,
+                                   "Take the newest of everything, or of one package; may be repeated")
+                      ->type_name("[PACKAGE]")
+                      ->expected(0, 1)
+                      ->take_all();
+  command->add_flag("--check", options->check, "Change nothing; exit 1 when the lock does not answer the spec");
+  command->callback([&chosen, options, upgrade] {
+    const bool asked = upgrade->count() > 0;
+    chosen = [options, asked](Session& session) -> base::Result<int> {
+      TK_TRY(const auto project, load_project(options->spec));
+      if (options->check) return check(project, session);
+      auto lock_options = options->lock;
+      for (const auto& package : options->upgrade)
+        if (!package.empty()) lock_options.upgrade_packages.push_back(package);
+      if (asked && lock_options.upgrade_packages.empty()) lock_options.upgrade = lock::Upgrade::all;
+      TK_TRY(const auto outcome, ensure_lock(project, lock_options, session));
+      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
+        TK_TRY(const auto matrix, session.load_matrix());
+        session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
+                      console::outcome_json(*conflict, matrix.date));
+        return 1;
+      }
+      const auto& lock = std::get<lock::Lock>(outcome);
+      session.print(fmt::format("{}: {} wheels, {} Debian packages\n", project.files.lock.string(),
+                                lock.wheels.size(), lock.debs.size()),
+                    fmt::format("{{\"schema\":\"torchkiln.lock-result/1\",\"lock\":\"{}\",\"identity\":\"{}\"}}\n",
+                                project.files.lock.string(), lock::identity(lock).to_string()));
+      return 0;
+    };
+  });
+}
+
+}  // namespace torchkiln::cli

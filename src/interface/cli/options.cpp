@@ -1,0 +1,58 @@
+#include "assembly/oci/reference.hpp"
+#include "interface/cli/commands.hpp"
+
+namespace torchkiln::cli {
+
+using base::Result;
+
+void add_spec_options(CLI::App& command, SpecOptions& options) {
+  command.add_option("spec", options.file, "The spec (default: kiln.toml here)")->type_name("[kiln.toml]");
+  auto& o = options.overrides;
+  const std::string group = "Instead of what the spec says";
+  command.add_option("--pytorch", o.pytorch, "PyTorch version, for example 2.8 or '>=2.7'")
+      ->type_name("VERSION")
+      ->group(group);
+  command.add_option("--python", o.python, "Python version")->type_name("VERSION")->group(group);
+  command.add_option("--cuda", o.cuda, "CUDA version")->type_name("VERSION")->group(group);
+  command.add_option("--cudnn", o.cudnn, "cuDNN version")->type_name("VERSION")->group(group);
+  command.add_option("--nccl", o.nccl, "NCCL version")->type_name("VERSION")->group(group);
+  command.add_option("--os", o.os, "Operating system of the image, for example debian-12")
+      ->type_name("OS")
+      ->group(group);
+  command.add_option("--driver", o.driver, "Oldest driver that the image must run on")
+      ->type_name("VERSION")
+      ->group(group);
+  command.add_option("--gpu", o.gpus, "A GPU that must work, a model or sm_90; may be repeated")
+      ->type_name("GPU")
+      ->group(group);
+  command.add_option("--variant", o.variants, "Variant to build; may be repeated")
+      ->type_name("VARIANT")
+      ->group(group);
+  command.add_flag("--this-host", options.this_host, "Driver and GPUs of this machine")->group(group);
+}
+
+void add_lock_options(CLI::App& command, LockOptions& options) {
+  const std::string group = "Sources (default: what pip, uv and apt are configured with)";
+  command.add_option("--index", options.indexes.index, "Python package index")->type_name("URL")->group(group);
+  command
+      .add_option("--torch-index", options.indexes.torch_index,
+                  "PyTorch's own index, for builds that the default index lacks")
+      ->type_name("URL")
+      ->group(group);
+  command.add_option("--mirror", options.mirrors, "Debian mirror, or a whole 'deb …' line; may be repeated")
+      ->type_name("URL")
+      ->group(group);
+}
+
+Result<OpenedImage> open_image(const std::string& text) {
+  TK_TRY(const auto reference, oci::parse_reference(text));
+  const auto* in_layout = std::get_if<oci::LayoutReference>(&reference);
+  if (!in_layout)
+    return base::fail(base::ErrorCode::usage, "'" + text + "' is not in an OCI layout",
+                      {"give an image as oci:DIR or oci:DIR:TAG"});
+  TK_TRY(auto layout, oci::Layout::open(in_layout->directory));
+  TK_TRY(auto image, layout.find_image(in_layout->image));
+  return OpenedImage{std::move(layout), std::move(image)};
+}
+
+}  // namespace torchkiln::cli

@@ -1,0 +1,78 @@
+// torchkiln render: a build context for docker, podman and buildah.
+
+#include "foundation/sys/environment.hpp"
+#include "interface/cli/commands.hpp"
+#include "plan/recipe/dockerfile.hpp"
+
+#include <fmt/format.h>
+
+namespace torchkiln::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options {
+  SpecOptions spec;
+  LockOptions lock;
+  std::string output = "kiln.context";
+};
+
+base::Result<void> write_context(const lock::Lock& lock, const recipe::Recipe& recipe, const fs::path& folder,
+                                 Session& session) {
+  TK_TRY(const auto templates, session.data_folder("templates"));
+  TK_TRY(const auto files, recipe::render_context(lock, recipe, templates));
+  TK_TRY(const auto system, engine::make_system(lock, session.cache(), session.http(), session.progress()));
+  const auto names = recipe::context_names(lock);
+  TK_CHECK(sys::make_directories(folder));
+  for (const auto& file : files) TK_CHECK(sys::write_file(folder / file.path, file.content));
+  for (const auto& wheel : lock.wheels)
+    if (wheel.file_name == names.pip_wheel) {
+      TK_TRY(const auto path, engine::fetch_wheel(wheel, session.cache(), session.http()));
+      TK_CHECK(sys::remove_tree(folder / names.pip_wheel));
+      TK_CHECK(sys::link_or_copy(path, folder / names.pip_wheel));
+    }
+  TK_CHECK(sys::remove_tree(folder / names.rootfs));
+  return sys::link_or_copy(session.cache().blobs().path(system.layer.digest), folder / names.rootfs);
+}
+
+}  // namespace
+
+void add_render(CLI::App& program, Action& chosen) {
+  auto* command =
+      program.add_subcommand("render", "Write Dockerfiles, each in a folder that is its whole build context");
+  auto options = std::make_shared<Options>();
+  add_spec_options(*command, options->spec);
+  add_lock_options(*command, options->lock);
+  command->add_option("--output,-o", options->output, "Folder for the contexts (default: kiln.context)")
+      ->type_name("DIR");
+  command->callback([&chosen, options] {
+    chosen = [options](Session& session) -> base::Result<int> {
+      TK_TRY(const auto project, load_project(options->spec));
+      TK_TRY(const auto outcome, ensure_lock(project, options->lock, session));
+      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
+        TK_TRY(const auto matrix, session.load_matrix());
+        session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
+                      console::outcome_json(*conflict, matrix.date));
+        return 1;
+      }
+      TK_CHECK(session.take_cache());
+      TK_TRY(const auto created_s, sys::source_date_epoch());
+      std::string text, list;
+      for (const auto variant : project.spec.image.variants) {
+        const auto& lock = std::get<lock::Lock>(outcome);
+        const auto recipe = recipe::make_recipe(lock, variant, created_s);
+        const auto folder = fs::path(options->output) / std::string(name(variant));
+        TK_CHECK(write_context(lock, recipe, folder, session));
+        text += fmt::format("{}: build it with\n  DOCKER_BUILDKIT=1 docker build --tag {} {}\n",
+                            (folder / "Dockerfile").string(), recipe.reference, folder.string());
+        list += fmt::format("{}{{\"variant\":\"{}\",\"folder\":\"{}\",\"reference\":\"{}\"}}",
+                            list.empty() ? "" : ",", name(variant), folder.string(), recipe.reference);
+      }
+      session.print(text, "{\"schema\":\"torchkiln.render/1\",\"contexts\":[" + list + "]}\n");
+      return 0;
+    };
+  });
+}
+
+}  // namespace torchkiln::cli

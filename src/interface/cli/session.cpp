@@ -1,0 +1,63 @@
+#include "interface/cli/session.hpp"
+
+#include "foundation/sys/environment.hpp"
+
+namespace torchkiln::cli {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+namespace fs = std::filesystem;
+
+Session::Session(CommonOptions options)
+    : m_options(std::move(options)),
+      m_progress(std::make_unique<console::ConsoleProgress>(m_options.view)),
+      m_cache(m_options.cache.empty() ? engine::Cache::default_root() : fs::absolute(m_options.cache),
+              sys::executable_path()) {}
+
+void Session::print(const std::string& text, const std::string& json) {
+  m_progress->clear();
+  console::print_result(is_json() ? json : text);
+}
+
+Result<fs::path> Session::data_folder(const std::string& name) const {
+  std::vector<fs::path> candidates;
+  if (const auto data = sys::environment("TORCHKILN_DATA")) candidates.emplace_back(fs::path(*data) / name);
+  candidates.emplace_back(sys::executable_path().parent_path().parent_path() / "share/torchkiln" / name);
+  candidates.emplace_back(fs::path(TORCHKILN_SOURCE_DIR) / name);
+  std::error_code error;
+  for (const auto& candidate : candidates)
+    if (fs::is_directory(candidate, error)) return candidate;
+  return fail(ErrorCode::file_failed, "torchkiln's own folder '" + name + "' is missing",
+              {"install torchkiln whole, or name the folder that holds it in TORCHKILN_DATA"});
+}
+
+Result<matrix::Matrix> Session::load_matrix() const {
+  if (!m_options.manifests.empty()) return matrix::load(m_options.manifests);
+  TK_TRY(const auto folder, data_folder("manifests"));
+  return matrix::load(folder);
+}
+
+Result<fs::path> Session::uv() const {
+  std::error_code error;
+  if (const auto named = sys::environment("TORCHKILN_UV")) return fs::path(*named);
+  const auto ours = fs::path(TORCHKILN_SOURCE_DIR) / ".tools/bin/uv";
+  if (fs::exists(ours, error)) return ours;
+  if (const auto found = sys::find_program("uv")) return *found;
+  return fail(ErrorCode::tool_missing, "uv is not installed",
+              {"scripts/setup installs it; or 'pip install uv', or name it in TORCHKILN_UV"});
+}
+
+Result<void> Session::take_cache() {
+  if (m_cache_lock) return {};
+  TK_CHECK(m_cache.prepare());
+  TK_TRY(auto lock, m_cache.lock([&](std::string_view holder) {
+    m_progress->warn("another torchkiln" +
+                     (holder.empty() ? std::string() : " (process " + std::string(holder) + ")") +
+                     " uses the cache " + m_cache.root().string() + "; waiting for it");
+  }));
+  m_cache_lock.emplace(std::move(lock));
+  return {};
+}
+
+}  // namespace torchkiln::cli

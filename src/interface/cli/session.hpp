@@ -1,0 +1,57 @@
+#pragma once
+// What every subcommand has: the options common to all, where our own data lies, the cache, progress and network.
+
+#include "assembly/engine/cache.hpp"
+#include "foundation/base/error.hpp"
+#include "foundation/sys/http.hpp"
+#include "interface/console/progress.hpp"
+#include "interface/console/terminal.hpp"
+#include "knowledge/matrix/load.hpp"
+#include "plan/lock/python.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace torchkiln::cli {
+
+/// Options that every command takes.
+struct CommonOptions {
+  console::View view;
+  lock::NetworkUse network = lock::NetworkUse::allowed;
+  std::string manifests;  ///< --manifests DIR; empty: ours
+  std::string cache;      ///< --cache DIR; empty: the default
+};
+
+class Session {
+ public:
+  explicit Session(CommonOptions options);
+
+  const CommonOptions& options() const { return m_options; }
+  console::ConsoleProgress& progress() { return *m_progress; }
+  const engine::Cache& cache() const { return m_cache; }
+  sys::HttpClient& http() { return m_http; }
+  console::Paint paint() const { return console::Paint(console::coloring_of(m_options.view.color, 1)); }
+  bool is_json() const { return m_options.view.format == console::OutputFormat::json; }
+
+  /// Prints a result: text or JSON, as asked.
+  void print(const std::string& text, const std::string& json);
+
+  base::Result<matrix::Matrix> load_matrix() const;
+  /// Our own folder `name` (manifests, templates, images): beside an installed program, or in the source tree.
+  base::Result<std::filesystem::path> data_folder(const std::string& name) const;
+  /// The uv program: TORCHKILN_UV, the one that scripts/setup installed, or one on PATH.
+  base::Result<std::filesystem::path> uv() const;
+  /// Has the cache ready and to ourselves until the session ends.
+  base::Result<void> take_cache();
+
+ private:
+  CommonOptions m_options;
+  std::unique_ptr<console::ConsoleProgress> m_progress;
+  engine::Cache m_cache;
+  sys::HttpClient m_http;
+  std::optional<sys::FileLock> m_cache_lock;
+};
+
+}  // namespace torchkiln::cli

@@ -1,0 +1,142 @@
+// torchkiln stamp: sign a report and attach it to its image; torchkiln stamp check: what has been proven.
+
+#include "proof/stamp/stamp.hpp"
+
+#include "foundation/base/text.hpp"
+#include "foundation/sys/environment.hpp"
+#include "interface/cli/commands.hpp"
+#include "proof/stamp/check.hpp"
+
+#include <fmt/format.h>
+
+namespace torchkiln::cli {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+namespace {
+
+struct MakeOptions {
+  std::string image, report, key;
+};
+struct CheckOptions {
+  std::string image, level = "gpu", max_age, driver;
+  std::vector<std::string> keys, gpus;
+};
+
+/// "90d", "12h", "30m", "45s" as seconds.
+Result<std::int64_t> parse_age(const std::string& text) {
+  const auto bad = [&] {
+    return fail(ErrorCode::usage, "--max-age '" + text + "' is no age", {"for example 90d, 12h, 30m"});
+  };
+  if (text.empty()) return bad();
+  const auto number = base::parse_integer(std::string_view(text).substr(0, text.size() - 1));
+  std::int64_t unit_s = 0;
+  switch (text.back()) {
+    case 'd':
+      unit_s = 86400;
+      break;
+    case 'h':
+      unit_s = 3600;
+      break;
+    case 'm':
+      unit_s = 60;
+      break;
+    case 's':
+      unit_s = 1;
+      break;
+    default:
+      return bad();
+  }
+  constexpr std::int64_t k_age_limit = 1'000'000;
+  if (!number || *number <= 0 || *number > k_age_limit) return bad();
+  return *number * unit_s;
+}
+
+Result<int> make(const MakeOptions& options, Session& session) {
+  if (options.image.empty() || options.report.empty())
+    return fail(ErrorCode::usage, "stamp needs an IMAGE and --report FILE", {"torchkiln stamp --help"});
+  TK_TRY(const auto opened, open_image(options.image));
+  TK_TRY(const auto report, sys::read_file(options.report));
+  const auto key_path = options.key.empty() ? default_key_path() : std::filesystem::path(options.key);
+  TK_TRY(const auto key, stamp::PrivateKey::load_or_create(key_path, nullptr));
+  TK_TRY(const auto stamp, stamp::attach(opened.layout, opened.image, {report, options.report}, key));
+  const auto statements = stamp::statements_path(opened.layout).string();
+  session.print(
+      fmt::format("stamped {}\n  stamp      {}\n  statements {}\n  public key {}\n",
+                  opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(), statements,
+                  stamp::public_path(key_path).string()),
+      fmt::format("{{\"schema\":\"torchkiln.stamp/1\",\"image\":\"{}\",\"stamp\":\"{}\",\"statements\":\"{}\"}}\n",
+                  opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(), statements));
+  return 0;
+}
+
+Result<int> check(const CheckOptions& options, Session& session) {
+  TK_TRY(const auto opened, open_image(options.image));
+  stamp::Policy policy;
+  for (const auto& file : options.keys) {
+    TK_TRY(auto key, stamp::PublicKey::load(file));
+    policy.keys.push_back(std::move(key));
+  }
+  if (policy.keys.empty()) {
+    TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(default_key_path())));
+    policy.keys.push_back(std::move(key));
+  }
+  const auto level = stamp::parse_level(options.level);
+  if (!level)
+    return fail(ErrorCode::usage, "--require '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
+  policy.level = *level;
+  if (!options.max_age.empty()) {
+    TK_TRY(policy.max_age_s, parse_age(options.max_age));
+  }
+  policy.gpus = options.gpus;
+  if (!options.driver.empty()) {
+    TK_TRY(policy.driver_at_least, version::DriverVersion::parse(options.driver));
+  }
+  TK_TRY(const auto verdict, stamp::check(opened.layout, opened.image, policy, sys::now_s()));
+  session.print(console::stamp_check_text(opened.image, verdict, session.paint()),
+                console::stamp_check_json(opened.image, verdict));
+  return verdict.is_satisfied() ? 0 : 1;
+}
+
+}  // namespace
+
+void add_stamp(CLI::App& program, Action& chosen) {
+  auto* command =
+      program.add_subcommand("stamp", "Sign a report and attach it to its image; or check what has been proven");
+  auto making = std::make_shared<MakeOptions>();
+  command->add_option("image", making->image, "oci:DIR[:TAG]")->type_name("IMAGE");
+  command->add_option("--report", making->report, "The report that 'verify' wrote")->type_name("FILE");
+  command
+      ->add_option("--key", making->key,
+                   "Private key; made when there is none (default: ~/.config/torchkiln/stamp.key)")
+      ->type_name("FILE");
+  command->require_subcommand(0, 1);
+
+  auto* checker = command->add_subcommand("check", "Exit 0 only if a stamp proves what is required");
+  auto checking = std::make_shared<CheckOptions>();
+  checker->add_option("image", checking->image, "oci:DIR[:TAG]")->required()->type_name("IMAGE");
+  checker
+      ->add_option("--pub", checking->keys, "Public key that must have signed; may be repeated (default: your own)")
+      ->type_name("FILE");
+  checker->add_option("--require", checking->level, "Level that must have been reached (default: gpu)")
+      ->type_name("LEVEL");
+  checker
+      ->add_option("--gpu", checking->gpus,
+                   "GPU that it must have been proven on, sm_90 or a model; may be repeated")
+      ->type_name("GPU");
+  checker->add_option("--driver-at-least", checking->driver, "Oldest driver that counts")->type_name("VERSION");
+  checker->add_option("--max-age", checking->max_age, "Oldest stamp that counts, for example 90d")
+      ->type_name("AGE");
+
+  command->callback([&chosen, command, checker, making, checking] {
+    (void)command;
+    if (checker->parsed())
+      chosen = [checking](Session& session) { return check(*checking, session); };
+    else
+      chosen = [making](Session& session) { return make(*making, session); };
+  });
+}
+
+}  // namespace torchkiln::cli

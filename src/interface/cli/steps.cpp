@@ -1,0 +1,168 @@
+#include "interface/cli/steps.hpp"
+
+#include "assembly/engine/verifier.hpp"
+#include "foundation/base/text.hpp"
+#include "foundation/sys/environment.hpp"
+#include "foundation/sys/files.hpp"
+#include "knowledge/host/host.hpp"
+#include "plan/recipe/recipe.hpp"
+
+#include <fmt/format.h>
+
+namespace torchkiln::cli {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_empty(const spec::Overrides& o) {
+  return !o.pytorch && !o.python && !o.cuda && !o.cudnn && !o.nccl && !o.os && !o.driver && o.gpus.empty() &&
+         o.variants.empty();
+}
+
+/// Driver and GPUs of this machine as overrides, each with the place it was read at.
+Result<void> add_this_host(spec::Overrides& overrides) {
+  const auto facts = host::read();
+  if (!facts.driver && facts.gpus.empty())
+    return fail(ErrorCode::usage, "--this-host: this machine has no NVIDIA driver",
+                {"name what the image must run on: --driver VERSION --gpu MODEL"});
+  if (facts.driver && !overrides.driver) {
+    overrides.driver = facts.driver->value.to_string();
+    overrides.driver_source = facts.driver->source;
+  }
+  if (!overrides.gpus.empty()) return {};
+  for (const auto& gpu : facts.gpus) {
+    // The compute capability says more than a product name, where it could be read.
+    overrides.gpus.push_back(gpu.compute ? gpu.compute->value.to_string() : gpu.model);
+    overrides.gpus_source = gpu.compute ? gpu.compute->source : gpu.source;
+  }
+  return {};
+}
+
+Result<std::optional<lock::Lock>> read_lock_if_any(const fs::path& file) {
+  std::error_code error;
+  if (!fs::exists(file, error)) return std::optional<lock::Lock>();
+  TK_TRY(auto found, read_lock(file));
+  return std::optional<lock::Lock>(std::move(found));
+}
+
+}  // namespace
+
+Result<Project> load_project(const SpecOptions& options) {
+  Project project;
+  auto overrides = options.overrides;
+  if (options.this_host) TK_CHECK(add_this_host(overrides));
+  fs::path file = options.file;
+  std::error_code error;
+  if (!file.empty() && fs::is_directory(file, error)) file /= "kiln.toml";
+  if (file.empty() && fs::exists("kiln.toml", error)) file = "kiln.toml";
+  if (file.empty() && is_empty(overrides))
+    return fail(ErrorCode::usage, "there is no kiln.toml here",
+                {"write one (see README.md), name one, or say what you want: --pytorch 2.8 --gpu A100"});
+  if (!file.empty()) {
+    TK_TRY(const auto text, sys::read_file(file));
+    TK_TRY(project.spec, spec::parse(text, file.string()));
+  }
+  TK_TRY(project.spec, spec::with_overrides(std::move(project.spec), overrides));
+  const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  project.files = {file, (folder / "kiln.lock").lexically_normal(), (folder / "pylock.toml").lexically_normal(),
+                   (folder / "kiln.oci").lexically_normal()};
+  return project;
+}
+
+Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix) {
+  TK_TRY(const auto request, solver::request_of(project.spec, matrix));
+  return solver::solve(request, matrix);
+}
+
+Result<lock::Lock> read_lock(const fs::path& file) {
+  TK_TRY(const auto text, sys::read_file(file));
+  return lock::parse(text, file.string());
+}
+
+Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session) {
+  TK_TRY(auto earlier, read_lock_if_any(project.files.lock));
+  const bool keep = options.upgrade == lock::Upgrade::keep && options.upgrade_packages.empty();
+  if (earlier && keep && lock::is_current(*earlier, project.spec)) return LockOutcome(std::move(*earlier));
+
+  base::Step step(session.progress(), "Resolving", project.spec.file.empty() ? "the options" : project.spec.file);
+  TK_TRY(const auto matrix, session.load_matrix());
+  TK_TRY(auto request, solver::request_of(project.spec, matrix));
+  if (options.indexes.torch_index.empty()) request.indexes = solver::Indexes::default_only;
+  auto outcome = solver::solve(request, matrix);
+  if (auto* conflict = std::get_if<solver::Conflict>(&outcome)) return LockOutcome(std::move(*conflict));
+  const auto& resolution = std::get<solver::Resolution>(outcome);
+  step.end(fmt::format("PyTorch {}+{}, Python {}, {}", resolution.pytorch.to_string(), resolution.build,
+                       resolution.python, resolution.os.id));
+  for (const auto& warning : resolution.warnings) session.progress().warn(warning.text);
+
+  TK_TRY(const auto images, session.data_folder("images"));
+  TK_TRY(const auto build_packages, engine::verifier_build_packages(images / "verifier"));
+  TK_TRY(const auto uv, session.uv());
+  TK_CHECK(session.take_cache());
+  std::string earlier_pylock;
+  if (auto text = sys::read_file(project.files.pylock)) earlier_pylock = std::move(*text);
+  const lock::LockRequest lock_request{project.spec,
+                                       resolution,
+                                       matrix.revision,
+                                       options.indexes,
+                                       options.mirrors,
+                                       build_packages,
+                                       std::move(earlier),
+                                       std::move(earlier_pylock),
+                                       options.upgrade,
+                                       options.upgrade_packages,
+                                       session.options().network,
+                                       uv,
+                                       session.cache().root()};
+  TK_TRY(auto made, lock::make_lock(lock_request, session.http(), session.cache().blobs(), session.progress()));
+  TK_CHECK(sys::write_file(project.files.pylock, made.pylock));
+  TK_CHECK(sys::write_file(project.files.lock, lock::to_toml(made.lock)));
+  return LockOutcome(std::move(made.lock));
+}
+
+Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
+                                                      const fs::path& layout_folder, Session& session) {
+  TK_CHECK(session.take_cache());
+  TK_TRY(const auto created_s, sys::source_date_epoch());
+  TK_TRY(const auto images, session.data_folder("images"));
+  TK_TRY(const auto layout, oci::Layout::create(layout_folder));
+  std::vector<console::BuiltImage> built;
+  for (const auto variant : project.spec.image.variants) {
+    if (variant != spec::Variant::runtime)
+      return fail(ErrorCode::usage, fmt::format("the variant '{}' cannot be built yet", name(variant)),
+                  {"variants = [\"runtime\"]"});
+    const auto recipe = recipe::make_recipe(lock, variant, created_s);
+    TK_TRY(const auto parts, engine::make_parts(lock, recipe, engine::BuildRoot::wanted, session.cache(),
+                                                session.http(), session.progress()));
+    TK_TRY(const auto verifier, engine::make_verifier_layer(lock, recipe, parts, images / "verifier",
+                                                            session.cache(), session.progress()));
+    TK_TRY(auto image, engine::put_image(lock, recipe, parts, {verifier}, session.cache(), layout));
+    engine::record_layers(lock, recipe, parts);
+
+    console::BuiltImage one;
+    one.image = std::move(image);
+    TK_TRY(const auto manifest, layout.read_manifest(one.image.descriptor));
+    one.layers = manifest.layers.size();
+    for (const auto& layer : manifest.layers) one.size_bytes += layer.size_bytes;
+    one.unpacked_bytes = parts.system.layer.unpacked_bytes + verifier.facts.unpacked_bytes;
+    for (const auto& layer : parts.wheels) one.unpacked_bytes += layer.facts.unpacked_bytes;
+    built.push_back(std::move(one));
+  }
+  TK_CHECK(layout.prune());
+  const auto text = lock::to_toml(lock);
+  if (const auto before = sys::read_file(project.files.lock); !before || *before != text)
+    TK_CHECK(sys::write_file(project.files.lock, text));
+  return built;
+}
+
+fs::path default_key_path() {
+  const auto configuration =
+      sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
+  return fs::path(configuration) / "torchkiln/stamp.key";
+}
+
+}  // namespace torchkiln::cli

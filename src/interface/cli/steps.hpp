@@ -1,0 +1,63 @@
+#pragma once
+// The steps that several subcommands share: spec, resolution, lock, images, proof.
+
+#include "assembly/engine/image.hpp"
+#include "decision/solver/solver.hpp"
+#include "foundation/base/error.hpp"
+#include "interface/cli/session.hpp"
+#include "interface/console/documents.hpp"
+#include "knowledge/spec/spec.hpp"
+#include "plan/lock/make_lock.hpp"
+#include "proof/stamp/key.hpp"
+#include "proof/verify/verify.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace torchkiln::cli {
+
+/// Which spec, and what on the command line is laid over it.
+struct SpecOptions {
+  std::string file;  ///< empty: kiln.toml in the working directory, where there is one
+  spec::Overrides overrides;
+  bool this_host = false;
+};
+
+/// Files that belong to a spec.
+struct ProjectFiles {
+  std::filesystem::path spec;  ///< empty when everything comes from options
+  std::filesystem::path lock, pylock;
+  std::filesystem::path layout;  ///< where images go unless -o says otherwise
+};
+
+struct Project {
+  spec::Spec spec;
+  ProjectFiles files;
+};
+base::Result<Project> load_project(const SpecOptions& options);
+
+base::Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix);
+
+struct LockOptions {
+  lock::PythonIndexes indexes;
+  std::vector<std::string> mirrors;
+  lock::Upgrade upgrade = lock::Upgrade::keep;
+  std::vector<std::string> upgrade_packages;
+};
+/// A lock, or the conflict that stands in its way.
+using LockOutcome = std::variant<lock::Lock, solver::Conflict>;
+/// The project's lock: the one on disk while it answers the spec, else a new one, which is written.
+base::Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session);
+base::Result<lock::Lock> read_lock(const std::filesystem::path& file);
+
+/// Builds the spec's variants into the layout and notes the layers in the lock on disk.
+base::Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
+                                                            const std::filesystem::path& layout, Session& session);
+
+/// Where the signing key lies unless --key says otherwise.
+std::filesystem::path default_key_path();
+
+}  // namespace torchkiln::cli

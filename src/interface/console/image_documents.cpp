@@ -1,0 +1,227 @@
+#include "foundation/base/text.hpp"
+#include "interface/console/documents.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace torchkiln::console {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string row(std::string_view label, std::string_view value) {
+  return fmt::format("  {:<10} {}\n", label, value);
+}
+
+std::string size_row(const BuiltImage& built) {
+  std::string text = fmt::format("{} in {} layers", base::format_bytes(built.size_bytes), built.layers);
+  if (built.unpacked_bytes) text += fmt::format(", {} unpacked", base::format_bytes(built.unpacked_bytes));
+  return text;
+}
+
+std::string verdict_word(const stamp::TestOutcome& test, const Paint& paint) {
+  switch (test.verdict) {
+    case stamp::TestVerdict::pass:
+      return paint.green("pass");
+    case stamp::TestVerdict::warn:
+      return paint.yellow("warn");
+    case stamp::TestVerdict::fail:
+      return paint.red("FAIL");
+    case stamp::TestVerdict::skip:
+      return paint.yellow("skip");
+  }
+  return "";
+}
+
+/// Where the time went: steps of one verb together, longest first.
+std::string time_row(const std::vector<StepTime>& times, double seconds) {
+  std::map<std::string, double> by_verb;
+  for (const auto& step : times)
+    by_verb[base::lower(step.verb)] = std::max(by_verb[base::lower(step.verb)], step.seconds);
+  std::vector<std::pair<double, std::string>> sorted;
+  for (const auto& [verb, spent] : by_verb)
+    if (spent >= 0.05) sorted.emplace_back(spent, verb);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::vector<std::string> parts;
+  for (const auto& [spent, verb] : sorted) parts.push_back(fmt::format("{} {:.1f}", verb, spent));
+  std::string text = fmt::format("{:.1f} s", seconds);
+  // Steps overlap, so their sum is more than the whole.
+  if (!parts.empty()) text += " (longest step of each kind: " + base::join(parts, ", ") + ")";
+  return text;
+}
+
+Json built_json(const BuiltImage& built) {
+  return {{"reference", built.image.name},
+          {"tag", built.image.tag},
+          {"digest", built.image.descriptor.digest.to_string()},
+          {"size", built.size_bytes},
+          {"layers", built.layers}};
+}
+
+}  // namespace
+
+std::string level_sentence(const stamp::TestRun& run) {
+  const auto level = std::string(stamp::name(run.reached));
+  if (run.reached >= stamp::Level::gpu) {
+    std::string gpus;
+    for (const auto& gpu : run.host.gpus) gpus += (gpus.empty() ? "" : ", ") + gpu.name;
+    return level + ": verified on " + (gpus.empty() ? "a GPU" : gpus);
+  }
+  if (run.reached == stamp::Level::none) return "none: see the failed tests in the report";
+  return level + ": not verified on a GPU";
+}
+
+std::string bake_text(const BakeSummary& summary, const Paint& paint) {
+  const auto& r = summary.resolution;
+  std::string text;
+  for (const auto& baked : summary.images) {
+    text += "\n" + paint.bold(baked.built.image.name) + "\n";
+    text += row("digest", baked.built.image.descriptor.digest.to_string());
+    text += row("versions", fmt::format("PyTorch {}+{}, CUDA {}, cuDNN {}, NCCL {}, Python {}, {}", r.pytorch,
+                                        r.build, r.cuda, r.cudnn, r.nccl, r.python, r.os));
+    text += row("size", size_row(baked.built));
+    const std::string when = baked.verified_before ? ", on " + base::format_time(baked.run.finished_s) : "";
+    text += row("level", level_sentence(baked.run) + when);
+    for (const auto& test : baked.run.tests)
+      if (test.verdict == stamp::TestVerdict::fail)
+        text += row("", paint.red("FAIL") + " " + test.id + ": " + test.reason);
+    text += row("report", baked.report_file);
+    text += row("stamp", baked.statements_file);
+  }
+  text += row("image", "oci:" + summary.layout);
+  text += row("lock", summary.lock_file);
+  text += row("time", time_row(summary.times, summary.seconds));
+  const auto& first = summary.images.front().built.image;
+  text += "next:\n";
+  text += "  " +
+          paint.cyan(fmt::format("torchkiln run oci:{}:{} -- python -c 'import torch; print(torch.__version__)'",
+                                 summary.layout, first.tag)) +
+          "\n";
+  text += "  " +
+          paint.cyan(fmt::format("torchkiln stamp check oci:{}:{} --pub {} --require cpu", summary.layout,
+                                 first.tag, summary.public_key)) +
+          "\n";
+  return text;
+}
+
+std::string bake_json(const BakeSummary& summary) {
+  Json images = Json::array();
+  for (const auto& baked : summary.images) {
+    Json one = built_json(baked.built);
+    one["unpacked_size"] = baked.built.unpacked_bytes;
+    one["level_reached"] = stamp::name(baked.run.reached);
+    one["verified"] = baked.run.reached >= stamp::Level::gpu;
+    one["verified_before"] = baked.verified_before;
+    one["report"] = baked.report_file;
+    one["statements"] = baked.statements_file;
+    images.push_back(std::move(one));
+  }
+  Json steps = Json::array();
+  for (const auto& step : summary.times)
+    steps.push_back(
+        {{"verb", step.verb}, {"subject", step.subject}, {"outcome", step.outcome}, {"seconds", step.seconds}});
+  const auto& r = summary.resolution;
+  const Json root = {{"schema", "torchkiln.bake/1"},
+                     {"resolution",
+                      {{"pytorch", r.pytorch},
+                       {"build", r.build},
+                       {"cuda", r.cuda},
+                       {"cudnn", r.cudnn},
+                       {"nccl", r.nccl},
+                       {"python", r.python},
+                       {"os", r.os}}},
+                     {"images", images},
+                     {"layout", summary.layout},
+                     {"lock", summary.lock_file},
+                     {"public_key", summary.public_key},
+                     {"seconds", summary.seconds},
+                     {"steps", steps}};
+  return root.dump(2) + "\n";
+}
+
+std::string build_text(const std::vector<BuiltImage>& images, const std::string& layout, const Paint& paint) {
+  std::string text;
+  for (const auto& built : images) {
+    text += paint.bold(built.image.name) + "\n";
+    text += row("digest", built.image.descriptor.digest.to_string());
+    text += row("size", size_row(built));
+    text += row("image", "oci:" + layout + ":" + built.image.tag);
+  }
+  return text;
+}
+
+std::string build_json(const std::vector<BuiltImage>& images, const std::string& layout) {
+  Json list = Json::array();
+  for (const auto& built : images) list.push_back(built_json(built));
+  const Json root = {{"schema", "torchkiln.build/1"}, {"layout", layout}, {"images", list}};
+  return root.dump(2) + "\n";
+}
+
+std::string verification_text(const verify::Verification& verification, const Paint& paint) {
+  std::string text;
+  for (const auto& test : verification.run.tests) {
+    text += fmt::format("{}  {:<28} {:>7.2f} s", verdict_word(test, paint), test.id, test.duration_s);
+    if (!test.reason.empty()) text += "  " + test.reason;
+    text += "\n";
+  }
+  text += fmt::format("level asked: {}, level reached: {}\n", stamp::name(verification.run.asked),
+                      level_sentence(verification.run));
+  return text;
+}
+
+std::string stamp_check_text(const oci::Image& image, const stamp::Verdict& verdict, const Paint& paint) {
+  std::string text =
+      paint.bold(image.name.empty() ? image.tag : image.name) + " " + image.descriptor.digest.to_string() + "\n";
+  for (const auto& proof : verdict.proofs) {
+    const auto& run = proof.run;
+    std::string on = run.host.cpu;
+    for (const auto& gpu : run.host.gpus) on += ", " + gpu.name;
+    if (!run.host.driver.empty()) on += ", driver " + run.host.driver;
+    text += fmt::format("{} level {}, {} tests, {}, on {} (kernel {}, {})\n", paint.green("proven"),
+                        level_sentence(run), run.tests.size(), base::format_time(run.finished_s), on,
+                        run.host.kernel, run.host.runtime);
+    text += row("stamp", proof.stamp.to_string());
+    text += row("key", proof.key_hint);
+  }
+  for (const auto& refusal : verdict.refusals) {
+    text += fmt::format("{} {}: {}\n", paint.yellow("refused"), name(refusal.reason), refusal.text);
+    if (!refusal.remedy.empty()) text += row("", refusal.remedy);
+  }
+  for (const auto& unmet : verdict.unmet) text += paint.red("unmet") + " " + unmet + "\n";
+  return text;
+}
+
+std::string stamp_check_json(const oci::Image& image, const stamp::Verdict& verdict) {
+  Json proofs = Json::array(), refusals = Json::array();
+  for (const auto& proof : verdict.proofs) {
+    Json gpus = Json::array();
+    for (const auto& gpu : proof.run.host.gpus)
+      gpus.push_back({{"name", gpu.name}, {"compute_capability", gpu.compute_capability}});
+    proofs.push_back({{"stamp", proof.stamp.to_string()},
+                      {"key", proof.key_hint},
+                      {"level", stamp::name(proof.run.reached)},
+                      {"verified", proof.is_verified()},
+                      {"finished", base::format_time(proof.run.finished_s)},
+                      {"tests", proof.run.tests.size()},
+                      {"driver", proof.run.host.driver},
+                      {"gpus", gpus}});
+  }
+  for (const auto& refusal : verdict.refusals)
+    refusals.push_back({{"stamp", refusal.stamp.to_string()},
+                        {"reason", name(refusal.reason)},
+                        {"text", refusal.text},
+                        {"remedy", refusal.remedy}});
+  const Json root = {{"schema", "torchkiln.stamp-check/1"},
+                     {"image", {{"name", image.name}, {"digest", image.descriptor.digest.to_string()}}},
+                     {"satisfied", verdict.is_satisfied()},
+                     {"proofs", proofs},
+                     {"refusals", refusals},
+                     {"unmet", verdict.unmet}};
+  return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace torchkiln::console

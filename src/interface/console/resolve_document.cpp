@@ -1,0 +1,157 @@
+#include "foundation/base/text.hpp"
+#include "interface/console/documents.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace torchkiln::console {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t k_brief_lines = 15;
+
+template <class T>
+std::string text_of(const std::optional<T>& value) {
+  return value ? value->to_string() : "none";
+}
+
+std::string architectures(const std::vector<version::ComputeCapability>& list) {
+  if (list.empty()) return "none";
+  std::string text = "sm_";
+  for (const auto& one : list) {
+    if (&one != &list.front()) text += " ";
+    text += base::replace_all(one.to_string(), ".", "");
+  }
+  return text;
+}
+
+std::string row(std::string_view label, std::string_view value) {
+  return fmt::format("  {:<12} {}\n", label, value);
+}
+
+std::vector<std::string> texts_of(const std::vector<version::ComputeCapability>& list) {
+  std::vector<std::string> texts;
+  for (const auto& one : list) texts.push_back(one.to_string());
+  return texts;
+}
+
+Json resolution_json(const solver::Resolution& r) {
+  auto optional = [](const auto& value) { return value ? Json(value->to_string()) : Json(); };
+  Json json = {{"pytorch", r.pytorch.to_string()},
+               {"build", r.build},
+               {"cuda", r.cuda.to_string()},
+               {"cudnn", optional(r.cudnn)},
+               {"nccl", optional(r.nccl)},
+               {"python", r.python},
+               {"torchvision", optional(r.torchvision)},
+               {"torchaudio", optional(r.torchaudio)},
+               {"triton", optional(r.triton)},
+               {"os", r.os.id},
+               {"index", r.index},
+               {"architecture", name(r.architecture)},
+               {"status", name(r.status)},
+               {"released", r.released}};
+  return json;
+}
+
+}  // namespace
+
+std::string resolution_text(const solver::Resolution& r, const std::string& matrix_date, const Paint& paint) {
+  std::string text = paint.bold(fmt::format("PyTorch {}+{}", r.pytorch.to_string(), r.build)) +
+                     fmt::format(" with Python {} on {}\n", r.python, r.os.id);
+  text += row("CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(), text_of(r.cudnn),
+                                  text_of(r.nccl), text_of(r.triton)));
+  if (r.torchvision || r.torchaudio)
+    text +=
+        row("with", fmt::format("torchvision {}, torchaudio {}", text_of(r.torchvision), text_of(r.torchaudio)));
+  text += row("driver", fmt::format("{} or newer; {} for every feature of CUDA {}", r.driver_minimum.to_string(),
+                                    r.driver_without_minor_version_compatibility.to_string(), r.cuda.to_string()));
+  if (r.driver_mode) text += row("", fmt::format("yours runs it in mode {}", name(*r.driver_mode)));
+  text += row("GPUs", architectures(r.sass) + (r.ptx.empty() ? ", no PTX" : ", PTX for " + architectures(r.ptx)));
+  for (const auto& gpu : r.gpus)
+    text += row("", fmt::format("{} ({}, compute capability {}): {}, driver {} or newer", gpu.requested, gpu.model,
+                                gpu.compute.to_string(), name(gpu.kernels), gpu.driver_minimum.to_string()));
+  text += row("index", r.index == "default" ? "the default Python index" : "PyTorch's own index");
+  text += row("data", "as of " + matrix_date);
+  for (const auto& warning : r.warnings) text += paint.yellow("warning:") + " " + warning.text + "\n";
+  return text;
+}
+
+std::string conflict_text(const solver::Conflict& conflict, const std::string& matrix_date, Explain explain,
+                          const Paint& paint) {
+  std::vector<std::string> lines = {paint.red("no:") + " " + conflict.summary};
+  std::size_t width = 0;
+  for (const auto& one : conflict.core) width = std::max(width, one.statement.size());
+  for (const auto& one : conflict.core)
+    lines.push_back(
+        fmt::format("  {:<{}}  {}", one.statement, std::min<std::size_t>(width, 90), paint.dim(one.source)));
+  if (!conflict.fixes.empty()) lines.push_back("fixes, nearest first:");
+  for (const auto& fix : conflict.fixes) {
+    const auto& r = fix.resolution;
+    const auto gives = fmt::format("{}+{}", r.pytorch.to_string(), r.build);
+    lines.push_back(fmt::format("  {} {}", fix.text, paint.dim("(gives " + gives + ")")));
+    lines.push_back("    " + paint.cyan(fix.command));
+  }
+  const std::string age = "data as of " + matrix_date;
+  if (explain == Explain::brief && lines.size() + 1 > k_brief_lines) {
+    // A fix is two lines: cut whole ones.
+    std::size_t keep = k_brief_lines - 2;
+    const std::size_t first_fix = 2 + conflict.core.size();
+    if (keep > first_fix) keep -= (keep - first_fix) % 2;
+    lines.resize(std::min(keep, lines.size()));
+    lines.push_back("more with --explain=full");
+  }
+  lines.push_back(paint.dim(age));
+  return base::join(lines, "\n") + "\n";
+}
+
+std::string outcome_json(const solver::Outcome& outcome, const std::string& matrix_date) {
+  Json root = {{"schema", "torchkiln.resolve/1"}};
+  if (const auto* r = std::get_if<solver::Resolution>(&outcome)) {
+    root["status"] = "resolved";
+    root["resolution"] = resolution_json(*r);
+    root["runs_on"] = {
+        {"driver_minimum", r->driver_minimum.to_string()},
+        {"driver_without_minor_version_compatibility", r->driver_without_minor_version_compatibility.to_string()},
+        {"sass", texts_of(r->sass)},
+        {"ptx", texts_of(r->ptx)}};
+    if (r->driver_mode) root["runs_on"]["driver_mode"] = name(*r->driver_mode);
+    Json gpus = Json::array();
+    for (const auto& gpu : r->gpus)
+      gpus.push_back({{"requested", gpu.requested},
+                      {"model", gpu.model},
+                      {"compute_capability", gpu.compute.to_string()},
+                      {"kernels", name(gpu.kernels)},
+                      {"driver_minimum", gpu.driver_minimum.to_string()}});
+    root["runs_on"]["gpus"] = gpus;
+    Json pins = Json::object();
+    for (const auto& [package, version] : r->pins) pins[package] = version.to_string();
+    root["pins"] = pins;
+    root["evidence"] = Json::array();
+    for (const auto& one : r->evidence)
+      root["evidence"].push_back({{"fact", one.fact},
+                                  {"source", one.source},
+                                  {"origin", one.origin},
+                                  {"grade", name(one.grade)},
+                                  {"date", one.date}});
+    root["warnings"] = Json::array();
+    for (const auto& one : r->warnings) root["warnings"].push_back({{"code", one.code}, {"text", one.text}});
+  } else {
+    const auto& conflict = std::get<solver::Conflict>(outcome);
+    root["status"] = "conflict";
+    Json core = Json::array(), fixes = Json::array();
+    for (const auto& one : conflict.core) core.push_back({{"statement", one.statement}, {"source", one.source}});
+    for (const auto& fix : conflict.fixes)
+      fixes.push_back(
+          {{"text", fix.text}, {"command", fix.command}, {"resolution", resolution_json(fix.resolution)}});
+    root["conflict"] = {{"summary", conflict.summary}, {"core", core}, {"fixes", fixes}};
+  }
+  root["data_date"] = matrix_date;
+  return root.dump(2) + "\n";
+}
+
+}  // namespace torchkiln::console

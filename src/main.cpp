@@ -1,0 +1,5 @@
+#include "interface/cli/cli.hpp"
+
+int main(int argc, char** argv) {
+  return torchkiln::cli::run(argc, argv);
+}

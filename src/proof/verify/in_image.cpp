@@ -1,0 +1,208 @@
+#include "proof/verify/in_image.hpp"
+
+#include "assembly/oci/json.hpp"
+#include "foundation/base/text.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace torchkiln::verify {
+
+using base::Result;
+using oci::JsonValue;
+using stamp::Level;
+using stamp::TestOutcome;
+using stamp::TestVerdict;
+
+namespace {
+
+constexpr double k_run_timeout_s = 3600, k_list_timeout_s = 120;
+
+TestOutcome failed(const std::string& id, Level level, std::string reason) {
+  TestOutcome test;
+  test.id = id;
+  test.level = level;
+  test.verdict = TestVerdict::fail;
+  test.reason = std::move(reason);
+  return test;
+}
+
+std::optional<TestVerdict> parse_verdict(std::string_view text) {
+  if (text == "pass") return TestVerdict::pass;
+  if (text == "warn") return TestVerdict::warn;
+  if (text == "fail") return TestVerdict::fail;
+  if (text == "skip") return TestVerdict::skip;
+  return std::nullopt;
+}
+
+struct PlannedTest {
+  std::string id;
+  Level level;
+};
+
+Result<std::vector<PlannedTest>> read_plan(const std::string& text, Level up_to) {
+  TK_TRY(const auto document, JsonValue::parse(text, "the verifier's plan"));
+  TK_TRY(const auto tests, document.member("tests"));
+  TK_TRY(const auto items, tests.items());
+  std::vector<PlannedTest> plan;
+  for (const auto& item : items) {
+    TK_TRY(const auto id, item.member("id"));
+    TK_TRY(const auto id_text, id.text());
+    TK_TRY(const auto level, item.member("level"));
+    TK_TRY(const auto level_text, level.text());
+    const auto parsed = stamp::parse_level(level_text);
+    if (!parsed) return level.wrong("is no level");
+    if (*parsed <= up_to) plan.push_back({id_text, *parsed});
+  }
+  return plan;
+}
+
+Result<TestOutcome> read_test(const JsonValue& item) {
+  TestOutcome test;
+  TK_TRY(const auto id, item.member("id"));
+  TK_TRY(test.id, id.text());
+  TK_TRY(const auto level, item.member("level"));
+  TK_TRY(const auto level_text, level.text());
+  const auto parsed_level = stamp::parse_level(level_text);
+  if (!parsed_level) return level.wrong("is no level");
+  test.level = *parsed_level;
+  TK_TRY(const auto verdict, item.member("verdict"));
+  TK_TRY(const auto verdict_text, verdict.text());
+  const auto parsed_verdict = parse_verdict(verdict_text);
+  if (!parsed_verdict) return verdict.wrong("is no verdict");
+  test.verdict = *parsed_verdict;
+  TK_TRY(test.reason, item.text_or_empty("reason"));
+  if (test.verdict == TestVerdict::skip && test.reason.empty()) test.reason = "no reason given";
+  TK_TRY(const auto measured, item.find("measured"));
+  if (measured && (measured->json().is_number() || measured->json().is_string())) test.measured = measured->json();
+  TK_TRY(const auto limit, item.find("limit"));
+  if (limit && (limit->json().is_number() || limit->json().is_string())) test.limit = limit->json();
+  TK_TRY(const auto seconds, item.find("seconds"));
+  if (seconds) {
+    TK_TRY(test.duration_s, seconds->number());
+  }
+  return test;
+}
+
+/// Members that are texts; null and other types are left out.
+Result<std::map<std::string, std::string>> read_versions(const JsonValue& document) {
+  std::map<std::string, std::string> versions;
+  TK_TRY(const auto object, document.find("versions"));
+  if (!object) return versions;
+  TK_TRY(const auto members, object->members());
+  for (const auto& [key, value] : members)
+    if (value.json().is_string()) versions[key] = value.json().get<std::string>();
+  return versions;
+}
+
+Result<stamp::HostFacts> read_host(const JsonValue& document) {
+  stamp::HostFacts host;
+  TK_TRY(const auto object, document.find("host"));
+  if (!object) return host;
+  TK_TRY(const auto driver, object->find("driver"));
+  if (driver && driver->json().is_string()) host.driver = driver->json().get<std::string>();
+  TK_TRY(const auto gpus, object->find("gpus"));
+  if (!gpus) return host;
+  TK_TRY(const auto items, gpus->items());
+  for (const auto& item : items) {
+    stamp::GpuFacts gpu;
+    TK_TRY(gpu.name, item.text_or_empty("name"));
+    TK_TRY(gpu.uuid_sha256, item.text_or_empty("uuid_sha256"));
+    TK_TRY(gpu.compute_capability, item.text_or_empty("compute_capability"));
+    host.gpus.push_back(std::move(gpu));
+  }
+  return host;
+}
+
+Result<InImageResult> read_answers(const std::string& plan_text, const std::string& report_text, Level level,
+                                   const std::string& nonce) {
+  TK_TRY(const auto plan, read_plan(plan_text, level));
+  InImageResult result;
+  TK_TRY(const auto document, JsonValue::parse(report_text, "the verifier's report"));
+  TK_TRY(const auto schema, document.member("schema"));
+  TK_TRY(const auto schema_text, schema.text());
+  if (schema_text != "torchkiln.verifier/1")
+    return schema.wrong("is '" + schema_text + "', not 'torchkiln.verifier/1'");
+  TK_TRY(const auto answered, document.member("nonce"));
+  TK_TRY(const auto answered_nonce, answered.text());
+  if (answered_nonce != nonce) return answered.wrong("is not the one that was asked with");
+  TK_TRY(result.versions, read_versions(document));
+  TK_TRY(result.host, read_host(document));
+  TK_TRY(const auto tests, document.member("tests"));
+  TK_TRY(const auto items, tests.items());
+  std::map<std::string, TestOutcome> outcomes;
+  for (const auto& item : items) {
+    TK_TRY(auto test, read_test(item));
+    const auto id = test.id;
+    if (!outcomes.emplace(id, std::move(test)).second) return item.wrong("tells of '" + id + "' a second time");
+  }
+  for (const auto& planned : plan) {
+    const auto at = outcomes.find(planned.id);
+    if (at == outcomes.end()) {
+      result.tests.push_back(failed(planned.id, planned.level, "planned, but not run"));
+      continue;
+    }
+    if (at->second.level != planned.level) return document.wrong("moved '" + planned.id + "' to another level");
+    result.tests.push_back(std::move(at->second));
+    outcomes.erase(at);
+  }
+  if (!outcomes.empty())
+    return document.wrong("has the test '" + outcomes.begin()->first + "', which is not in the plan");
+  return result;
+}
+
+InImageResult only_failure(const std::string& reason) {
+  InImageResult result;
+  result.tests.push_back(failed("boot.verifier", Level::boot, reason));
+  return result;
+}
+
+}  // namespace
+
+InImageResult judge_answers(const std::string& plan, const std::string& report, Level level,
+                            const std::string& nonce) {
+  auto result = read_answers(plan, report, level, nonce);
+  if (!result) return only_failure(result.error().message);
+  return std::move(*result);
+}
+
+runtime::RunRequest request_for(const oci::ImageConfig& config, std::vector<std::string> arguments) {
+  runtime::RunRequest request;
+  request.arguments = config.execution.entrypoint;
+  request.arguments.insert(request.arguments.end(), arguments.begin(), arguments.end());
+  for (const auto& line : config.execution.environment) {
+    const auto equals = line.find('=');
+    request.environment[line.substr(0, equals)] = line.substr(equals + 1);
+  }
+  const auto& user = config.execution.user;
+  request.uid = static_cast<unsigned>(base::parse_integer(user.substr(0, user.find(':'))).value_or(0));
+  request.gid = static_cast<unsigned>(base::parse_integer(user.substr(user.find(':') + 1)).value_or(0));
+  request.directory = config.execution.working_directory.empty() ? "/" : config.execution.working_directory;
+  request.root = runtime::RootAccess::read_only;
+  request.network = runtime::Network::none;
+  return request;
+}
+
+Result<InImageResult> run_in_image(const runtime::Runner& runner, runtime::RuntimeKind kind,
+                                   const std::vector<std::filesystem::path>& lower, const oci::ImageConfig& config,
+                                   Level level, const std::string& nonce, base::Step& step) {
+  auto list = request_for(config, {"torchkiln-verify", "--list"});
+  list.timeout_s = k_list_timeout_s;
+  TK_TRY(const auto listed, runner.run(kind, lower, list));
+  if (listed.exit_status != 0 || listed.timed_out)
+    return only_failure(fmt::format("torchkiln-verify --list ended with status {}: {}", listed.exit_status,
+                                    base::trim(listed.errors.substr(0, 300))));
+  auto test = request_for(
+      config, {"torchkiln-verify", "--level", std::string(stamp::name(level)), "--nonce", nonce, "--json", "-"});
+  test.timeout_s = k_run_timeout_s;
+  test.on_line = [&step](std::string_view line) { step.output(line); };
+  if (level >= Level::gpu) test.gpus = runtime::Gpus::all;
+  TK_TRY(const auto tested, runner.run(kind, lower, test));
+  if (tested.timed_out)
+    return only_failure(fmt::format("torchkiln-verify did not end within {:.0f} s", k_run_timeout_s));
+  return judge_answers(listed.output, tested.output, level, nonce);
+}
+
+}  // namespace torchkiln::verify

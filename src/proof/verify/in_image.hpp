@@ -1,0 +1,37 @@
+#pragma once
+// Running the image's own torchkiln-verify and believing nothing of its answer that is not complete: the same
+// nonce, a test for every row of the plan, and nothing else.
+
+#include "assembly/oci/image_config.hpp"
+#include "assembly/runtime/runtime.hpp"
+#include "foundation/base/progress.hpp"
+#include "proof/stamp/test_run.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace torchkiln::verify {
+
+/// A process as the image's configuration says: its user, environment, folder and entrypoint, on a read-only root,
+/// without network.
+runtime::RunRequest request_for(const oci::ImageConfig& config, std::vector<std::string> arguments);
+
+struct InImageResult {
+  std::vector<stamp::TestOutcome> tests;
+  std::map<std::string, std::string> versions;
+  stamp::HostFacts host;
+};
+
+/// Runs the levels boot to `level`. What goes wrong with the image (no verifier in it, it crashes, it answers
+/// nonsense) becomes failed tests.
+base::Result<InImageResult> run_in_image(const runtime::Runner& runner, runtime::RuntimeKind kind,
+                                         const std::vector<std::filesystem::path>& lower,
+                                         const oci::ImageConfig& config, stamp::Level level,
+                                         const std::string& nonce, base::Step& step);
+
+/// Judges the program's two answers, its plan and its report; for tests.
+InImageResult judge_answers(const std::string& plan, const std::string& report, stamp::Level level,
+                            const std::string& nonce);
+
+}  // namespace torchkiln::verify
