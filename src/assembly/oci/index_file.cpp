@@ -12,11 +12,11 @@ namespace {
 constexpr std::string_view k_lock_file = ".torchkiln.lock";
 
 Result<std::string> bytes_of(const IndexFile& file) {
-  Json document = file.document;
-  Json entries = Json::array();
+  ParsedJson document = file.document;
+  ParsedJson entries = ParsedJson::array();
   for (const auto& entry : file.entries) entries.push_back(entry.as_written);
   document["manifests"] = std::move(entries);
-  return to_bytes(document);
+  return to_bytes(Json(document));
 }
 
 /// The name that `docker load` gives the image: a full name, or nothing where there is only a bare tag.
@@ -71,10 +71,9 @@ Result<IndexFile> read_index_file(const std::filesystem::path& layout) {
   IndexFile file;
   const auto& written = document.json()["manifests"];
   for (std::size_t i = 0; i < index.manifests.size(); ++i)
-    file.entries.emplace_back(std::move(index.manifests[i]), Json(written[i]));
-  file.document = {{"schemaVersion", 2}, {"mediaType", k_index_type}};
-  for (const auto& [key, value] : document.json().items())
-    if (key != "manifests") file.document[key] = Json(value);
+    file.entries.emplace_back(std::move(index.manifests[i]), written[i]);
+  file.document = document.json();
+  file.document["mediaType"] = k_index_type;  // image-spec: "should be used", and some tools leave it out
   return file;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // index.json of a layout, read and changed. Entries that other tools wrote keep every field, also those that we do
-// not know.
+// not know; members are sorted by key, so that writing what was read changes no byte.
 
 #include "assembly/oci/descriptor.hpp"
 #include "foundation/sys/files.hpp"
@@ -14,16 +14,17 @@ namespace torchkiln::oci {
 
 struct IndexEntry {
   Descriptor descriptor;
-  Json as_written;
+  ParsedJson as_written;
 
   /// An entry of our own.
   explicit IndexEntry(const Descriptor& ours) : descriptor(ours), as_written(to_json(ours)) {}
-  IndexEntry(Descriptor parsed, Json written) : descriptor(std::move(parsed)), as_written(std::move(written)) {}
+  IndexEntry(Descriptor parsed, ParsedJson written)
+      : descriptor(std::move(parsed)), as_written(std::move(written)) {}
 };
 
 struct IndexFile {
   std::vector<IndexEntry> entries;
-  Json document;  ///< everything but the entries
+  ParsedJson document;  ///< everything but the entries
 };
 
 /// The file's path inside a layout.

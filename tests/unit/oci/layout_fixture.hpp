@@ -25,8 +25,15 @@ inline void must(const base::Result<void>& result) {
   if (!result) FAIL(result.error().message);
 }
 
+/// In memory where that is possible: what is written is flushed to the disk each time, which tests need not wait
+/// for.
+inline fs::path scratch() {
+  std::error_code error;
+  return fs::is_directory("/dev/shm", error) ? fs::path("/dev/shm") : fs::temp_directory_path();
+}
+
 struct Folder {
-  sys::TemporaryDirectory directory = must(sys::TemporaryDirectory::create(fs::temp_directory_path(), "tk-oci-"));
+  sys::TemporaryDirectory directory = must(sys::TemporaryDirectory::create(scratch(), "tk-oci-"));
   fs::path path(const std::string& name) const { return directory.path() / name; }
 };
 

@@ -72,12 +72,13 @@ TEST_CASE("an image is listed by tag and platform, and found by tag, name, diges
   parts.name = "team/pytorch:2.8.0-cu128";
   const auto descriptor = must(f.layout.put_image(parts));
   CHECK(f.text_of("index.json") ==
-        R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)"
-        R"({"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":")" +
-            descriptor.digest.to_string() + R"(","size":)" + std::to_string(descriptor.size_bytes) +
-            R"(,"annotations":{"io.containerd.image.name":"team/pytorch:2.8.0-cu128",)"
-            R"("org.opencontainers.image.ref.name":"2.8.0-cu128"},)"
-            R"("platform":{"architecture":"amd64","os":"linux"}}]})");
+        R"({"manifests":[{"annotations":{"io.containerd.image.name":"team/pytorch:2.8.0-cu128",)"
+        R"("org.opencontainers.image.ref.name":"2.8.0-cu128"},"digest":")" +
+            descriptor.digest.to_string() +
+            R"(","mediaType":"application/vnd.oci.image.manifest.v1+json",)"
+            R"("platform":{"architecture":"amd64","os":"linux"},"size":)" +
+            std::to_string(descriptor.size_bytes) +
+            R"(}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2})");
   for (const auto& reference : {std::optional<std::string>(), std::optional<std::string>("2.8.0-cu128"),
                                 std::optional<std::string>("team/pytorch:2.8.0-cu128"),
                                 std::optional<std::string>(descriptor.digest.to_string())}) {
@@ -255,6 +256,16 @@ TEST_CASE("an artifact that another tool lists without its type is no image") {
                        base::replace_all(f.text_of("index.json"), R"(,"artifactType":"application/x")", "")));
   CHECK(must(f.layout.images()).size() == 1);
   CHECK(must(f.layout.referrers(image.descriptor.digest)).found.size() == 1);
+}
+
+TEST_CASE("writing what another writer wrote changes no byte of index.json") {
+  const LayoutFixture f;
+  const auto image = f.put("t", "one");
+  must(f.layout.annotate_image(image.descriptor.digest, {{"kind", "k"}}));
+  const auto before = f.text_of("index.json");
+  f.put("t", "one");
+  must(f.layout.annotate_image(image.descriptor.digest, {{"kind", "k"}}));
+  CHECK(f.text_of("index.json") == before);
 }
 
 TEST_CASE("what is said about an image in the index outlives putting it again, until it is another image") {
