@@ -119,7 +119,8 @@ struct Cudnn {
   std::optional<version::Version> last;  ///< absent: up to the newest
   unsigned cuda_major = 0;
   std::optional<version::DriverVersion> driver;
-  std::vector<version::ComputeCapability> compute;
+  std::vector<version::ComputeCapability> compute;  ///< the GPUs it has code for
+  std::vector<version::ComputeCapability> ptx;      ///< PTX in its libraries
   Provenance from;
 };
 

@@ -219,6 +219,7 @@ void read_cudnn(Table& row, Matrix& matrix) {
   cudnn.cuda_major = static_cast<unsigned>(read_number(row, "cuda_major", 1, 99));
   cudnn.driver = read_optional(row, "driver", DriverVersion::parse);
   cudnn.compute = read_required_list(row, "compute", ComputeCapability::parse);
+  cudnn.ptx = read_list(row, "ptx", ComputeCapability::parse).value_or(std::vector<ComputeCapability>{});
   cudnn.from = read_provenance(row);
   matrix.cudnns.push_back(std::move(cudnn));
 }

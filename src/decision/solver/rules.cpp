@@ -1,0 +1,88 @@
+#include "decision/solver/rules.hpp"
+
+#include <algorithm>
+
+namespace torchkiln::solver {
+
+std::optional<DriverMode> driver_mode(const matrix::Matrix& matrix, version::CudaVersion cuda,
+                                      const version::DriverVersion& driver) {
+  if (const auto* toolkit = find_toolkit(matrix, cuda); toolkit && driver >= toolkit->driver)
+    return DriverMode::direct;
+  if (const auto* family = find_family(matrix, cuda.major); family && driver >= family->driver)
+    return DriverMode::minor_version;
+  return std::nullopt;
+}
+
+const matrix::ForwardCompat* compat_package(const matrix::Matrix& matrix, version::CudaVersion cuda,
+                                            const version::DriverVersion& driver) {
+  const matrix::ForwardCompat* nearest = nullptr;
+  for (const auto& row : matrix.forward_compat) {
+    const bool offered = std::find(row.branches.begin(), row.branches.end(), driver.branch()) != row.branches.end();
+    if (!offered || row.cuda.major != cuda.major || row.cuda.minor < cuda.minor) continue;
+    if (!nearest || row.cuda < nearest->cuda) nearest = &row;
+  }
+  return nearest;
+}
+
+bool may_use_compat_package(const matrix::NamedGpu& gpu) {
+  return gpu.row &&
+         (gpu.row->gpu_class == matrix::GpuClass::datacenter || gpu.row->gpu_class == matrix::GpuClass::jetson);
+}
+
+std::optional<version::DriverVersion> first_driver(const matrix::Matrix& matrix, const matrix::NamedGpu& gpu) {
+  const auto* row = find_first_driver(matrix, gpu.compute);
+  const auto& board = gpu.row ? gpu.row->driver : std::optional<version::DriverVersion>();
+  if (!row) return board;
+  return board && *board > row->driver ? *board : row->driver;
+}
+
+const matrix::DriverBranch* branch_that_dropped(const matrix::Matrix& matrix, const version::DriverVersion& driver,
+                                                version::ComputeCapability compute) {
+  const matrix::DriverBranch* nearest = nullptr;
+  for (const auto& branch : matrix.branches)
+    if (branch.oldest_gpu && branch.branch <= driver.branch() && (!nearest || branch.branch > nearest->branch))
+      nearest = &branch;
+  return nearest && compute < *nearest->oldest_gpu ? nearest : nullptr;
+}
+
+bool drives(const matrix::Matrix& matrix, const version::DriverVersion& driver, const matrix::NamedGpu& gpu) {
+  const auto first = first_driver(matrix, gpu);
+  return (!first || driver >= *first) && !branch_that_dropped(matrix, driver, gpu.compute);
+}
+
+bool has_sass(const matrix::Build& build, version::ComputeCapability compute) {
+  return build.sass && build.cuda &&
+         std::any_of(build.sass->begin(), build.sass->end(), [&](version::ComputeCapability code) {
+           return version::sass_runs_on(code, compute, *build.cuda);
+         });
+}
+
+bool has_ptx(const matrix::Build& build, version::ComputeCapability compute) {
+  return std::any_of(build.ptx.begin(), build.ptx.end(),
+                     [&](version::ComputeCapability code) { return version::ptx_compiles_for(code, compute); });
+}
+
+const matrix::Cudnn* cudnn_row(const matrix::Matrix& matrix, const matrix::Build& build) {
+  if (!build.cudnn || !build.cuda) return nullptr;
+  for (const auto& row : matrix.cudnns)
+    if (row.cuda_major == build.cuda->major && *build.cudnn >= row.first &&
+        (!row.last || *build.cudnn <= *row.last))
+      return &row;
+  return nullptr;
+}
+
+bool cudnn_serves(const matrix::Cudnn& row, version::ComputeCapability compute) {
+  if (row.compute.empty()) return true;
+  const auto [oldest, newest] = std::minmax_element(row.compute.begin(), row.compute.end());
+  if (compute < *oldest) return false;
+  if (compute.major <= newest->major) return true;
+  return std::any_of(row.ptx.begin(), row.ptx.end(),
+                     [&](version::ComputeCapability code) { return version::ptx_compiles_for(code, compute); });
+}
+
+int tier(const matrix::Build& build) {
+  if (build.index == "default") return 0;
+  return static_cast<int>(build.status);
+}
+
+}  // namespace torchkiln::solver
