@@ -81,13 +81,13 @@ Result<void> TreeWriter::enter(const std::string& parent) {
   if (parent == m_parent_path) return {};
   m_parent_path = "/";  // no relative path; stays when something fails below
   auto folder = open_folder(parent);
-  if (!folder && errno == ENOENT) {
+  if (!folder && (errno == ENOENT || errno == ENOTDIR)) {
+    TarEntry implicit;
+    implicit.type = TarEntry::Type::directory;
+    implicit.path = parent;
+    implicit.mode = k_implicit_folder_mode;
     TK_TRY(const auto place, place_of(parent));
-    if (::mkdirat(place.parent_fd, place.name.c_str(), k_implicit_folder_mode) != 0)
-      return failed("create", parent, errno);
-    if (::fchmodat(place.parent_fd, place.name.c_str(), k_implicit_folder_mode, 0) != 0)
-      return failed("set the mode of", parent, errno);
-    m_folder_times.push_back({parent, 0, 0});
+    TK_CHECK(add_directory(place, implicit));
     folder = open_folder(parent);
   }
   if (!folder) return failed("open", parent, errno);
