@@ -158,6 +158,19 @@ class OpenSsl(Case):
             self.folder / "signature", "-in", self.folder / "message")
 
 
+    def test_the_recipe_in_the_documentation_checks_a_stamp(self):
+        made = self.make()
+        text = (pathlib.Path(__file__).parents[2] / "docs/stamp.md").read_text()
+        recipe = text.split("```sh\n")[1].split("```")[0]
+        shutil.copy(made["statements"], self.folder / "image.intoto.jsonl")
+        self.assertEqual(run("sh", "-euc", recipe, cwd=self.folder).stdout, b"Verified OK\n")
+        line = json.loads((self.folder / "image.intoto.jsonl").read_text())
+        line["payload"] = base64.b64encode(b"{}").decode()
+        (self.folder / "image.intoto.jsonl").write_text(json.dumps(line))
+        refused = subprocess.run(["sh", "-euc", recipe], cwd=self.folder, capture_output=True)
+        self.assertNotEqual(refused.returncode, 0)
+
+
 class InToto(Case):
     def test_securesystemslib_accepts_the_envelope_and_refuses_a_changed_one(self):
         from securesystemslib.dsse import Envelope
