@@ -99,6 +99,16 @@ bool is_abandoned(const fs::path& path) {
   return !error && fs::file_time_type::clock::now() - written > k_abandoned_after;
 }
 
+Result<void> remove_file(const fs::path& path, Pruned& pruned) {
+  const auto size_bytes = sys::size_of_file(path);
+  if (!size_bytes) return {};  // a folder is nobody's blob
+  std::error_code error;
+  if (!fs::remove(path, error) && error) return base::fail(sys::file_error("remove", path, error.value()));
+  ++pruned.files;
+  pruned.size_bytes += *size_bytes;
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<LayoutFault>> Layout::check(const Image& image, CheckDepth depth,
@@ -152,19 +162,19 @@ Result<Pruned> Layout::prune() const {
   TK_TRY(const auto lock, lock_layout(m_directory));
   TK_TRY(auto index, read_index_file(m_directory));
   TK_TRY(const auto reached, drop_orphans(*this, index));
-  const auto folder = m_directory / "blobs" / "sha256";
-  TK_TRY(const auto names, sys::list_directory(folder));
   Pruned pruned;
-  for (const auto& name : names) {
-    const auto path = folder / name;
+  const auto blobs = m_directory / "blobs" / "sha256";
+  TK_TRY(const auto blob_names, sys::list_directory(blobs));
+  for (const auto& name : blob_names) {
     const auto digest = base::Digest::parse(name);
-    const bool is_left_over = digest ? !reached.contains(*digest) : name.starts_with('.') && is_abandoned(path);
-    const auto size_bytes = sys::size_of_file(path);
-    if (!is_left_over || !size_bytes) continue;
-    std::error_code error;
-    if (!fs::remove(path, error) && error) return base::fail(sys::file_error("remove", path, error.value()));
-    ++pruned.files;
-    pruned.size_bytes += *size_bytes;
+    const bool is_left_over =
+        digest ? !reached.contains(*digest) : name.starts_with('.') && is_abandoned(blobs / name);
+    if (is_left_over) TK_CHECK(remove_file(blobs / name, pruned));
+  }
+  TK_TRY(const auto names, sys::list_directory(m_directory));
+  for (const auto& name : names) {
+    const bool is_temporary = name.starts_with(".index.json.") || name.starts_with(".manifest.json.");
+    if (is_temporary && is_abandoned(m_directory / name)) TK_CHECK(remove_file(m_directory / name, pruned));
   }
   return pruned;
 }

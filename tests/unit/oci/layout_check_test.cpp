@@ -93,12 +93,14 @@ TEST_CASE("pruning removes what an older image of the tag left, with its artifac
 
 TEST_CASE("pruning takes an interrupted writer's file only once it is old") {
   const LayoutFixture f;
-  const auto left = f.layout.directory() / "blobs" / "sha256" / ".new.a1b2c3";
-  must(sys::write_file(left, "half a layer"));
-  CHECK(must(f.layout.prune()).files == 0);
-  fs::last_write_time(left, fs::file_time_type::clock::now() - std::chrono::hours(2));
-  CHECK(must(f.layout.prune()).files == 1);
-  CHECK_FALSE(fs::exists(left));
+  for (const auto* name : {"blobs/sha256/.new.a1b2c3", ".index.json.a1b2c3"}) {
+    const auto left = f.layout.directory() / name;
+    must(sys::write_file(left, "half a file"));
+    CHECK(must(f.layout.prune()).files == 0);
+    fs::last_write_time(left, fs::file_time_type::clock::now() - std::chrono::hours(2));
+    CHECK(must(f.layout.prune()).files == 1);
+    CHECK_FALSE(fs::exists(left));
+  }
 }
 
 TEST_CASE("pruning stops before it removes anything when an entry cannot be read") {
