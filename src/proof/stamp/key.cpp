@@ -273,7 +273,7 @@ Result<PrivateKey> PrivateKey::load(const fs::path& path, const Passphrase* pass
   if (!key && source.asked) {
     if (!passphrase)
       return fail_at(ErrorCode::input_invalid, place, "is protected by a passphrase and none was given",
-                     {"name a file with --passphrase-file, or an open descriptor with --passphrase-fd"});
+                     {"sign with a key without one, or say which file or descriptor holds the passphrase"});
     return fail_at(ErrorCode::input_invalid, place, "does not open with this passphrase");
   }
   if (!key) return fail_at(ErrorCode::input_invalid, place, "is no private key in PEM form");
