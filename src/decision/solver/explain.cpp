@@ -28,7 +28,8 @@ class Teller {
     TK_ASSERT(domains, "a core that is minimal has solutions without any one of its constraints");
     m_domains = std::move(*domains);
     m_builds.clear();
-    m_domains[m_model.build].for_each([&](std::size_t value) { m_builds.push_back(m_model.builds[value]); });
+    m_domains[m_model.build].for_each(
+        [&](std::size_t value) { m_builds.push_back(m_model.catalogue->builds[value]); });
     const Meaning& meaning = m_model.meanings[constraint];
     Statement statement;
     statement.kind = is_wish(meaning.topic) ? Statement::Kind::wish : Statement::Kind::fact;
@@ -41,7 +42,7 @@ class Teller {
 
  private:
   const spec::Requirements& require() const { return m_model.request->require; }
-  const matrix::Matrix& matrix() const { return *m_model.matrix; }
+  const matrix::Matrix& matrix() const { return m_model.matrix(); }
   bool in_core(Topic topic) const {
     return std::any_of(m_core.begin(), m_core.end(),
                        [&](std::size_t index) { return m_model.meanings[index].topic == topic; });
@@ -97,12 +98,12 @@ std::string phrase(const Model& model, const Meaning& meaning) {
 
 std::string Teller::unknown_pytorch() const {
   std::vector<const matrix::Build*> same_release;
-  for (const auto* build : m_model.builds)
+  for (const auto* build : m_model.catalogue->builds)
     if (require().pytorch->value.names_local() && require().pytorch->value.anchor() &&
         build->pytorch == require().pytorch->value.anchor()->without_local())
       same_release.push_back(build);
   if (same_release.empty())
-    return fmt::format("the manifests know {} for {}", releases_of(m_model.builds),
+    return fmt::format("the manifests know {} for {}", releases_of(m_model.catalogue->builds),
                        name(m_model.request->architecture));
   std::vector<std::string> variants;
   for (const auto* build : same_release) variants.push_back(build->variant);
@@ -126,7 +127,7 @@ void Teller::tell_wish(const Meaning& meaning, Statement& statement) const {
       return say(wish + " must be enough", require().driver->place);
     case Topic::cuda: {
       std::vector<std::string> known;
-      for (auto cuda = m_model.cudas.rbegin(); cuda != m_model.cudas.rend(); ++cuda)
+      for (auto cuda = m_model.catalogue->cudas.rbegin(); cuda != m_model.catalogue->cudas.rend(); ++cuda)
         known.push_back(cuda->to_string());
       return say(alone ? fmt::format("{} is required; PyTorch is built for {}", wish, enumerated(known))
                        : wish + " is required",
@@ -137,9 +138,9 @@ void Teller::tell_wish(const Meaning& meaning, Statement& statement) const {
     case Topic::nccl:
       return say(wish + " is required" + (alone ? "; no build has it" : ""), require().nccl->place);
     case Topic::python:
-      return say(alone
-                     ? fmt::format("{} is required; the manifests know {}", wish, pythons_in_words(m_model.pythons))
-                     : wish + " is required",
+      return say(alone ? fmt::format("{} is required; the manifests know {}", wish,
+                                     pythons_in_words(m_model.catalogue->pythons))
+                       : wish + " is required",
                  require().python->place);
     case Topic::os:
       return say(wish + " is required", require().os->place);
@@ -235,7 +236,8 @@ void Teller::tell_driver(const Meaning& meaning, Statement& statement) const {
   // The CUDA families that are left, each with its floor.
   std::vector<std::string> floors;
   std::set<unsigned> families;
-  m_domains[*m_model.cuda].for_each([&](std::size_t value) { families.insert(m_model.cudas[value].major); });
+  m_domains[*m_model.cuda].for_each(
+      [&](std::size_t value) { families.insert(m_model.catalogue->cudas[value].major); });
   for (const unsigned major_number : families) {
     const auto* family = find_family(matrix(), major_number);
     if (!family) continue;
@@ -286,8 +288,8 @@ void Teller::tell_python(const Meaning& meaning, Statement& statement) const {
       meaning.topic == Topic::glibc_of_build) {
     std::vector<std::string> systems;
     const matrix::OperatingSystem* first = nullptr;
-    for (std::size_t value = 0; value < m_model.systems.size(); ++value) {
-      const matrix::OperatingSystem* system = m_model.systems[value];
+    for (std::size_t value = 0; value < m_model.catalogue->systems.size(); ++value) {
+      const matrix::OperatingSystem* system = m_model.catalogue->systems[value];
       const bool unasked = meaning.topic == Topic::systems_unasked;
       if (unasked ? system->choice == matrix::Choice::on_request : !m_domains[m_model.os].contains(value)) continue;
       if (!first) first = system;
@@ -309,7 +311,7 @@ void Teller::tell_python(const Meaning& meaning, Statement& statement) const {
   const std::string& package = m_model.packages[meaning.item]->name;
   const matrix::Companion* companion = nullptr;
   m_domains[m_model.companion[meaning.item]].for_each([&](std::size_t value) {
-    if (!companion) companion = m_model.companions[meaning.item][value];
+    if (!companion) companion = m_model.companions[meaning.item]->rows[value];
   });
   if (meaning.topic == Topic::python_of_package && companion) {
     statement.statement = fmt::format("{} {} has wheels for Python {}", package, companion->release.to_string(),

@@ -24,16 +24,16 @@ constexpr std::size_t k_relaxations_max = 64;
 using Wishes = std::vector<Meaning>;
 
 /// The best answer of a request, or nothing.
-std::optional<Resolution> answer(const Request& request, const matrix::Matrix& matrix) {
-  const Model model = make_model(request, matrix);
+std::optional<Resolution> answer(const Request& request, const Catalogue& catalogue) {
+  const Model model = make_model(request, catalogue);
   const auto assignment = best(model.problem, model.all());
   if (!assignment) return std::nullopt;
   return make_resolution(model, *assignment);
 }
 
 /// How good a build the best answer has (see tier()); nothing when there is no answer.
-std::optional<int> answer_tier(const Request& request, const matrix::Matrix& matrix) {
-  const Model model = make_model(request, matrix);
+std::optional<int> answer_tier(const Request& request, const Catalogue& catalogue) {
+  const Model model = make_model(request, catalogue);
   const auto assignment = best(model.problem, model.all());
   if (!assignment) return std::nullopt;
   return tier(model.build_of(*assignment));
@@ -41,12 +41,13 @@ std::optional<int> answer_tier(const Request& request, const matrix::Matrix& mat
 
 /// The smallest sets of wishes without which there is an answer. Each set meets every core, so they grow from the
 /// wishes of one core at a time (Reiter's hitting-set tree).
-std::vector<Wishes> relaxations(const Request& request, const matrix::Matrix& matrix) {
+std::vector<Wishes> relaxations(const Request& request, const Catalogue& catalogue) {
   const auto key = [](const Meaning& wish) { return std::tuple(wish.topic, wish.item); };
   const auto before = [&](const Meaning& a, const Meaning& b) { return key(a) < key(b); };
   std::vector<Wishes> found;
   std::deque<Wishes> open{{}};
   std::vector<Wishes> seen;
+  const Model model = make_model(request, catalogue);
   for (std::size_t looked = 0; !open.empty() && (looked < k_relaxations_max || found.empty()); ++looked) {
     const Wishes wishes = open.front();
     open.pop_front();
@@ -54,8 +55,6 @@ std::vector<Wishes> relaxations(const Request& request, const matrix::Matrix& ma
           return std::includes(wishes.begin(), wishes.end(), smaller.begin(), smaller.end(), before);
         }))
       continue;
-    // A wish that is left out cannot shift the numbers of the others: the model is that of the whole request.
-    const Model model = make_model(request, matrix);
     Active active = model.all();
     std::erase_if(active, [&](std::size_t index) {
       return std::find(wishes.begin(), wishes.end(), model.meanings[index]) != wishes.end();
@@ -78,7 +77,7 @@ std::vector<Wishes> relaxations(const Request& request, const matrix::Matrix& ma
 }
 
 /// The nearest values for the wishes of a relaxation, one after the other while the later ones are still open.
-std::optional<std::vector<Change>> nearest_changes(const Request& request, const matrix::Matrix& matrix,
+std::optional<std::vector<Change>> nearest_changes(const Request& request, const Catalogue& catalogue,
                                                    const Wishes& wishes) {
   std::vector<Change> chosen;
   Request so_far = request;
@@ -86,7 +85,7 @@ std::optional<std::vector<Change>> nearest_changes(const Request& request, const
     const Wishes still_open(wishes.begin() + static_cast<std::ptrdiff_t>(i) + 1, wishes.end());
     std::optional<Change> nearest;
     int nearest_tier = 0;
-    for (const auto& change : changes_for(request, matrix, wishes[i])) {
+    for (const auto& change : changes_for(request, *catalogue.matrix, wishes[i])) {
       // Taking GPUs and packages away comes last, so that the numbers of the others stay what they were.
       Wishes away = still_open;
       if (change.value.empty()) away.push_back(change.wish);
@@ -95,7 +94,7 @@ std::optional<std::vector<Change>> nearest_changes(const Request& request, const
       const Request changed = without(change.value.empty() ? so_far : with(so_far, change), away);
       // A list of GPUs that becomes empty cannot be said on the command line.
       const bool last_gpu = change.value.empty() && change.wish.topic == Topic::gpu && changed.require.gpus.empty();
-      const auto found_tier = last_gpu ? std::nullopt : answer_tier(changed, matrix);
+      const auto found_tier = last_gpu ? std::nullopt : answer_tier(changed, catalogue);
       if (!found_tier || (nearest && *found_tier >= nearest_tier)) continue;
       nearest = change;
       nearest_tier = *found_tier;
@@ -120,7 +119,7 @@ Request with_all(const Request& request, const std::vector<Change>& changes) {
   return without(changed, away);
 }
 
-std::string text_of(const Request& request, const matrix::Matrix& matrix, const Change& change) {
+std::string text_of(const Request& request, const Catalogue& catalogue, const Change& change) {
   const spec::Requirements& require = request.require;
   const auto instead = [&](std::string_view what, const auto& wish) {
     return fmt::format("{} {} instead of {}", what, change.value, wish->value.text());
@@ -146,11 +145,11 @@ std::string text_of(const Request& request, const matrix::Matrix& matrix, const 
     case Topic::gpu: {
       const std::string& wish = require.gpus[change.wish.item].value;
       if (change.value.empty()) return "without GPU " + wish;
-      const auto gpu = find_gpu(matrix, change.value);
+      const auto gpu = find_gpu(*catalogue.matrix, change.value);
       return fmt::format("a GPU of compute capability {} instead of {}", gpu->compute.to_string(), wish);
     }
     default: {
-      const auto& package = make_model(request, matrix).packages[change.wish.item];
+      const auto& package = make_model(request, catalogue).packages[change.wish.item];
       return fmt::format("\"{}\" taken out of [packages]", package->text);
     }
   }
@@ -200,17 +199,17 @@ std::string quoted(const std::string& word) {
   return plain ? word : "'" + base::replace_all(word, "'", "'\\''") + "'";
 }
 
-std::optional<Fix> fix_of(const Request& request, const matrix::Matrix& matrix, std::vector<Change> changes) {
-  auto resolution = answer(with_all(request, changes), matrix);
+std::optional<Fix> fix_of(const Request& request, const Catalogue& catalogue, std::vector<Change> changes) {
+  auto resolution = answer(with_all(request, changes), catalogue);
   if (!resolution) return std::nullopt;
   for (auto& change : changes)
     if (change.wish.topic == Topic::pytorch) change.value = resolution->pytorch.to_string();
   const Request changed = with_all(request, changes);
-  resolution = answer(changed, matrix);
+  resolution = answer(changed, catalogue);
   if (!resolution) return std::nullopt;
   Fix fix;
   std::vector<std::string> texts;
-  for (const auto& change : changes) texts.push_back(text_of(request, matrix, change));
+  for (const auto& change : changes) texts.push_back(text_of(request, catalogue, change));
   fix.text = base::join(texts, ", ");
   fix.overrides = overrides_of(changed, changes);
   fix.command = command_of(request, fix.overrides);
@@ -255,20 +254,21 @@ std::string command_of(const Request& request, const spec::Overrides& overrides)
   return command;
 }
 
-std::vector<Fix> fixes_of(const Request& request, const matrix::Matrix& matrix) {
+std::vector<Fix> fixes_of(const Request& request, const Catalogue& catalogue) {
   struct Ranked {
     std::size_t changes;
     std::size_t steps;
     Fix fix;
   };
   std::vector<Ranked> ranked;
-  for (const auto& wishes : relaxations(request, matrix)) {
-    auto changes = nearest_changes(request, matrix, wishes);
+  for (const auto& wishes : relaxations(request, catalogue)) {
+    auto changes = nearest_changes(request, catalogue, wishes);
     if (!changes) continue;
     std::size_t steps = 0;
     for (const auto& change : *changes) steps += change.steps;
     const std::size_t count = changes->size();
-    if (auto fix = fix_of(request, matrix, std::move(*changes))) ranked.push_back({count, steps, std::move(*fix)});
+    if (auto fix = fix_of(request, catalogue, std::move(*changes)))
+      ranked.push_back({count, steps, std::move(*fix)});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
     return std::tie(a.changes, a.steps) < std::tie(b.changes, b.steps);

@@ -1,6 +1,7 @@
 #pragma once
 // The nearest changes to a request that has no answer, each solved again. Internal to the room.
 
+#include "decision/solver/catalogue.hpp"
 #include "decision/solver/solver.hpp"
 
 #include <vector>
@@ -9,7 +10,7 @@ namespace torchkiln::solver {
 
 /// At most k_fixes_max fixes, fewest changes first, then fewest steps: a step is one known value passed over on the
 /// way from the wish to its replacement (a PyTorch minor release, a CUDA version, a driver branch, …).
-std::vector<Fix> fixes_of(const Request& request, const matrix::Matrix& matrix);
+std::vector<Fix> fixes_of(const Request& request, const Catalogue& catalogue);
 
 /// The command line that asks for `request` with `overrides` instead of what it says.
 std::string command_of(const Request& request, const spec::Overrides& overrides);

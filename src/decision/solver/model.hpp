@@ -1,13 +1,13 @@
 #pragma once
-// Request and matrix as a Problem: what each variable's values stand for, and which statement each constraint is.
-// Internal to the room.
+// Request and catalogue as a Problem: which variable is which, and which statement each constraint is. Internal to
+// the room.
 
+#include "decision/solver/catalogue.hpp"
 #include "decision/solver/search.hpp"
 #include "decision/solver/solver.hpp"
 #include "knowledge/matrix/query.hpp"
 
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace torchkiln::solver {
@@ -59,34 +59,28 @@ enum GpuValue : std::size_t { k_sass, k_ptx_jit, k_no_gpu, k_gpu_values };
 
 struct Model {
   const Request* request;
-  const matrix::Matrix* matrix;
+  const Catalogue* catalogue;
   Problem problem;
   std::vector<Meaning> meanings;  ///< of problem.constraints
 
-  // What the values stand for, in the order of preference.
-  std::vector<const matrix::Build*> builds;
-  std::vector<const matrix::OperatingSystem*> systems;
-  std::vector<std::string> pythons;
-  std::vector<version::CudaVersion> cudas;
-  std::vector<std::optional<version::Version>> cudnns, nccls;
-  std::vector<matrix::NamedGpu> gpus;                             ///< a variable each
-  std::vector<std::vector<const matrix::Companion*>> companions;  ///< a variable each; null is "not installed"
-  std::vector<const spec::PythonPackage*> packages;               ///< the wish of each companion variable
+  std::vector<matrix::NamedGpu> gpus;                    ///< a variable each
+  std::vector<const Catalogue::Companions*> companions;  ///< a variable each
+  std::vector<const spec::PythonPackage*> packages;      ///< the wish of each companion variable
 
   // Which variable is which.
   std::size_t build = 0, os = 1, python = 2;
   std::optional<std::size_t> cuda, cudnn, nccl, driver;
   std::vector<std::size_t> gpu, companion;
 
+  const matrix::Matrix& matrix() const { return *catalogue->matrix; }
   /// Every constraint, in the order of `Topic`.
   Active all() const;
-  /// The build of an assignment, and so on.
   const matrix::Build& build_of(const std::vector<std::size_t>& assignment) const {
-    return *builds[assignment[build]];
+    return *catalogue->builds[assignment[build]];
   }
 };
 
-/// `request` and `matrix` must outlive the model.
-Model make_model(const Request& request, const matrix::Matrix& matrix);
+/// `request` and `catalogue` must outlive the model.
+Model make_model(const Request& request, const Catalogue& catalogue);
 
 }  // namespace torchkiln::solver

@@ -29,7 +29,7 @@ class Writer {
   }
 
  private:
-  const matrix::Matrix& matrix() const { return *m_model.matrix; }
+  const matrix::Matrix& matrix() const { return m_model.matrix(); }
   const Request& request() const { return *m_model.request; }
 
   void because(std::string fact, const matrix::Provenance& from) {
@@ -135,8 +135,8 @@ void Writer::driver() {
 }
 
 void Writer::system() {
-  m_result.os = *m_model.systems[m_assignment[m_model.os]];
-  m_result.python = m_model.pythons[m_assignment[m_model.python]];
+  m_result.os = *m_model.catalogue->systems[m_assignment[m_model.os]];
+  m_result.python = m_model.catalogue->pythons[m_assignment[m_model.python]];
   because(fmt::format("{} ({}) has Python {} and glibc {}", m_result.os.id, m_result.os.suite, m_result.os.python,
                       m_result.os.glibc.to_string()),
           m_result.os.from);

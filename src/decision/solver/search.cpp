@@ -19,14 +19,14 @@ bool revise(const Constraint& constraint, Domains& domains) {
   ValueSet& first = domains[constraint.first];
   if (!constraint.second) {
     const ValueSet before = first;
-    first &= constraint.allowed.front();
+    first &= constraint.allowed->front();
     return first != before;
   }
   ValueSet& second = domains[*constraint.second];
   ValueSet kept;
   ValueSet reached;
   first.for_each([&](std::size_t value) {
-    const ValueSet& partners = constraint.allowed[value];
+    const ValueSet& partners = (*constraint.allowed)[value];
     if (!partners.meets(second)) return;
     kept.add(value);
     reached |= partners;

@@ -3,11 +3,15 @@
 // two of them, the first solution in lexicographic order, and minimal sets of constraints that contradict each
 // other. Arc consistency and depth-first search: exact, deterministic, nothing to tune.
 
+#include "foundation/base/error.hpp"
+
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace torchkiln::solver {
@@ -62,12 +66,26 @@ class ValueSet {
   std::array<std::uint64_t, k_words> m_words{};
 };
 
+/// Which values go together. Of a constraint on one variable: one set. On two: for each value of the first the
+/// values of the second. Shared, because most tables are the same for every request.
+using Table = std::shared_ptr<const std::vector<ValueSet>>;
+
+/// The table of `rows` sets of values below `columns` for which holds(row, value) is true.
+template <class Holds>
+Table make_table(std::size_t rows, std::size_t columns, Holds holds) {
+  TK_ASSERT(columns <= k_values_max, "a variable has more values than a ValueSet holds");
+  std::vector<ValueSet> sets(rows);
+  for (std::size_t row = 0; row < rows; ++row)
+    for (std::size_t value = 0; value < columns; ++value)
+      if (holds(row, value)) sets[row].add(value);
+  return std::make_shared<const std::vector<ValueSet>>(std::move(sets));
+}
+
 /// What the values of one variable, or of two together, may be.
 struct Constraint {
   std::size_t first = 0;
   std::optional<std::size_t> second;
-  /// Of a constraint on one variable: one set. On two: for each value of `first` the values of `second`.
-  std::vector<ValueSet> allowed;
+  Table allowed;
 };
 
 /// Variables in the order of their importance; each one's values in the order of preference.

@@ -52,13 +52,14 @@ base::Result<Request> request_of(const spec::Spec& spec, const matrix::Matrix& m
 }
 
 Outcome solve(const Request& request, const matrix::Matrix& matrix) {
-  const Model model = make_model(request, matrix);
+  const Catalogue catalogue = make_catalogue(matrix, request.architecture);
+  const Model model = make_model(request, catalogue);
   if (const auto assignment = best(model.problem, model.all())) return make_resolution(model, *assignment);
   const Active core = core_of(model);
   Conflict conflict;
   conflict.summary = summary_of(model, core);
   conflict.core = statements_of(model, core);
-  conflict.fixes = fixes_of(request, matrix);
+  conflict.fixes = fixes_of(request, catalogue);
   return conflict;
 }
 

@@ -76,7 +76,9 @@ bool SpecifierSet::Clause::same_release(const Version& candidate) const {
 
 bool SpecifierSet::Clause::matches(const Version& candidate) const {
   // A clause that names no local version does not look at the candidate's (PEP 440, "Version matching").
-  const Version public_part = candidate.without_local();
+  Version stripped;
+  if (!candidate.m_local.empty()) stripped = candidate.without_local();
+  const Version& public_part = candidate.m_local.empty() ? candidate : stripped;
   switch (op) {
     case Operator::equal:
       if (prefix) return public_part.starts_with(version);
