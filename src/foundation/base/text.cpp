@@ -130,6 +130,7 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
     }
     return row[b.size()];
   };
+  if (word.empty()) return std::nullopt;
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const auto& candidate : candidates) {
@@ -153,13 +154,18 @@ std::string format_bytes(std::uint64_t size_bytes) {
   return fmt::format("{:.{}f} {}", value, unit == 0 || value >= 99.95 ? 0 : 1, k_units[unit]);
 }
 
-std::string without_credentials(std::string_view url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const auto authority_end = std::min(url.find_first_of("/?#", scheme + 3), url.size());
-  const auto at = url.substr(0, authority_end).rfind('@');
-  if (at == std::string_view::npos || at < scheme + 3) return std::string(url);
-  return std::string(url.substr(0, scheme + 3)) + std::string(url.substr(at + 1));
+std::string without_credentials(std::string_view text) {
+  std::string result;
+  for (;;) {
+    const auto scheme = text.find("://");
+    if (scheme == std::string_view::npos) return result + std::string(text);
+    result += text.substr(0, scheme + 3);
+    text.remove_prefix(scheme + 3);
+    // What ends an authority (RFC 3986, 3.2), or cannot be part of an address at all.
+    const auto authority = text.substr(0, text.find_first_of("/?# \t\r\n\"<>`"));
+    const auto at = authority.rfind('@');
+    if (at != std::string_view::npos) text.remove_prefix(at + 1);
+  }
 }
 
 std::string format_time(std::int64_t unix_time_s) {
@@ -177,14 +183,21 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
   using namespace std::chrono;
   auto number = [&](std::size_t at, std::size_t length) -> std::optional<std::int64_t> {
     if (text.size() < at + length) return std::nullopt;
-    return parse_integer(text.substr(at, length));
+    const auto digits = text.substr(at, length);
+    if (digits.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+    return parse_integer(digits);
   };
   const auto y = number(0, 4), mo = number(5, 2), d = number(8, 2), h = number(11, 2), mi = number(14, 2),
              s = number(17, 2);
   if (!y || !mo || !d || !h || !mi || !s || text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':')
     return std::nullopt;
+  if (text[10] != 'T' && text[10] != 't' && text[10] != ' ') return std::nullopt;
   std::string_view zone = text.substr(19);
-  if (zone.starts_with('.')) zone.remove_prefix(std::min(zone.find_first_not_of("0123456789", 1), zone.size()));
+  if (zone.starts_with('.')) {
+    const auto digits = std::min(zone.find_first_not_of("0123456789", 1), zone.size());
+    if (digits == 1) return std::nullopt;
+    zone.remove_prefix(digits);
+  }
   if (zone != "Z" && zone != "+00:00" && zone != "z") return std::nullopt;
   const year_month_day date(year(static_cast<int>(*y)), month(static_cast<unsigned>(*mo)),
                             day(static_cast<unsigned>(*d)));

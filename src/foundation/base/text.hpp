@@ -37,9 +37,9 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 /// "1.5 GB", "12 kB", "7 B": decimal units, as registries and package indexes count.
 std::string format_bytes(std::uint64_t size_bytes);
 
-/// A URL without user name and password, fit for messages: "https://user:secret@host/x" becomes
-/// "https://host/x".
-std::string without_credentials(std::string_view url);
+/// `text`, an address or a line with addresses in it, without their user names and passwords, fit for messages:
+/// "https://user:secret@host/x" becomes "https://host/x".
+std::string without_credentials(std::string_view text);
 
 /// Seconds since 1970 as RFC 3339 in UTC, "2025-08-06T14:53:00Z".
 std::string format_time(std::int64_t unix_time_s);
