@@ -64,7 +64,8 @@ std::vector<Change> driver_changes(const Request& request, const matrix::Matrix&
   std::sort(known.begin(), known.end());
   const version::DriverVersion& wanted = request.require.driver->value;
   const auto change = [&](const version::DriverVersion& driver) {
-    const auto [low, high] = std::minmax(driver.branch(), wanted.branch());
+    const unsigned low = std::min(driver.branch(), wanted.branch());
+    const unsigned high = std::max(driver.branch(), wanted.branch());
     const auto steps = std::count_if(matrix.branches.begin(), matrix.branches.end(),
                                      [&](const auto& row) { return row.branch > low && row.branch <= high; });
     return Change{wish, driver.to_string(), static_cast<std::size_t>(steps)};

@@ -21,6 +21,9 @@ namespace {
 /// Sets of wishes that are looked at before giving up on more fixes.
 constexpr std::size_t k_relaxations_max = 64;
 
+/// A second change counts as many steps as this beside its own.
+constexpr std::size_t k_steps_of_another_change = 10;
+
 using Wishes = std::vector<Meaning>;
 
 /// The best answer of a request, or nothing.
@@ -149,7 +152,7 @@ std::string text_of(const Request& request, const Catalogue& catalogue, const Ch
       return fmt::format("a GPU of compute capability {} instead of {}", gpu->compute.to_string(), wish);
     }
     default: {
-      const auto& package = make_model(request, catalogue).packages[change.wish.item];
+      const spec::PythonPackage* package = make_model(request, catalogue).packages[change.wish.item];
       return fmt::format("\"{}\" taken out of [packages]", package->text);
     }
   }
@@ -256,7 +259,6 @@ std::string command_of(const Request& request, const spec::Overrides& overrides)
 
 std::vector<Fix> fixes_of(const Request& request, const Catalogue& catalogue) {
   struct Ranked {
-    std::size_t changes;
     std::size_t steps;
     Fix fix;
   };
@@ -264,15 +266,12 @@ std::vector<Fix> fixes_of(const Request& request, const Catalogue& catalogue) {
   for (const auto& wishes : relaxations(request, catalogue)) {
     auto changes = nearest_changes(request, catalogue, wishes);
     if (!changes) continue;
-    std::size_t steps = 0;
+    std::size_t steps = (changes->size() - 1) * k_steps_of_another_change;
     for (const auto& change : *changes) steps += change.steps;
-    const std::size_t count = changes->size();
-    if (auto fix = fix_of(request, catalogue, std::move(*changes)))
-      ranked.push_back({count, steps, std::move(*fix)});
+    if (auto fix = fix_of(request, catalogue, std::move(*changes))) ranked.push_back({steps, std::move(*fix)});
   }
-  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
-    return std::tie(a.changes, a.steps) < std::tie(b.changes, b.steps);
-  });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.steps < b.steps; });
   std::vector<Fix> fixes;
   for (auto& entry : ranked)
     if (fixes.size() < k_fixes_max) fixes.push_back(std::move(entry.fix));
