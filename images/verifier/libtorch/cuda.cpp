@@ -1,0 +1,140 @@
+// The GPUs themselves: that they are there, that this torch has kernels for them, that memory and copies are sound.
+#include "libtorch/loaded.hpp"
+#include "libtorch/random.hpp"
+#include "libtorch/tests.hpp"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <algorithm>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/cuda.h>
+
+namespace torchkiln::verifier {
+namespace {
+
+constexpr std::int64_t k_mib = 1 << 20;
+constexpr int k_attribute_compute_capability_major = 75;  // cudaDevAttrComputeCapabilityMajor
+
+at::Device gpu(int index) {
+  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+at::TensorOptions longs_on(at::Device device) {
+  return at::TensorOptions().dtype(at::kLong).device(device);
+}
+
+/// torch's own count hides why there is no GPU; the runtime tells.
+Outcome device(const Context&) {
+  if (const auto count = torch::cuda::device_count(); count > 0)
+    return Measurement{static_cast<double>(count), {}, {}};
+  int count = 0;
+  const int status = required<int(int*)>("cudaGetDeviceCount")(&count);
+  if (status == 0) return Measurement{0.0, {{"GPUs that CUDA sees", static_cast<double>(count)}}, {}};
+  return Failure{std::string("torch sees no GPU: ") + required<const char*(int)>("cudaGetErrorString")(status) +
+                     " (" + std::to_string(status) + ")",
+                 Fault::host,
+                 {}};
+}
+
+/// A driver of the runtime's major version or a later one runs it; one older than the runtime within the major
+/// version does so without the newest features and without compiling PTX
+/// (https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html).
+Outcome driver(const Context&) {
+  int of_driver = 0;
+  int of_runtime = 0;
+  call("cudaDriverGetVersion", &of_driver);
+  call("cudaRuntimeGetVersion", &of_runtime);
+  const auto text = [](int code) { return std::to_string(code / 1000) + "." + std::to_string(code % 1000 / 10); };
+  Measurement measurement{static_cast<double>(of_driver / 1000 - of_runtime / 1000),
+                          {{"driver", text(of_driver)}, {"runtime", text(of_runtime)}},
+                          {}};
+  if (of_driver < of_runtime) {
+    measurement.warning = "the driver is of CUDA " + text(of_driver) + ", older than the runtime's " +
+                          text(of_runtime) + ": minor-version compatibility, PTX cannot be compiled";
+  }
+  return measurement;
+}
+
+Outcome kernels(const Context&) {
+  constexpr std::int64_t count = 1000;
+  Measurement measurement;
+  double failing = 0;
+  for (int index = 0; index < torch::cuda::device_count(); ++index) {
+    const auto name = "GPU " + std::to_string(index);
+    try {
+      const auto sum = at::arange(count, longs_on(gpu(index))).mul(2).sum().item<std::int64_t>();
+      if (sum == count * (count - 1)) continue;
+      measurement.details.push_back({name, "a sum is " + std::to_string(sum)});
+    } catch (const c10::Error& error) {
+      measurement.details.push_back({name, std::string(error.what_without_backtrace())});
+    }
+    ++failing;
+  }
+  measurement.value = failing;
+  return measurement;
+}
+
+/// Writes a pattern that differs in every word to half of the free memory, 1 GiB at most, and reads all of it back.
+Outcome memory(const Context& context) {
+  std::size_t free_bytes = 0;
+  std::size_t total_bytes = 0;
+  call("cudaMemGetInfo", &free_bytes, &total_bytes);
+  const auto words = std::min<std::int64_t>(static_cast<std::int64_t>(free_bytes / 2), 1024 * k_mib) / 8;
+  constexpr std::int64_t k_part = 8 * k_mib;  // words: 64 MiB, so that the comparison needs little memory
+  const std::int64_t odd = static_cast<std::int64_t>(context.seed) * 2 + 0x5851f42d4c957f2d;
+  const auto for_each_part = [&](auto visit) {
+    for (std::int64_t begin = 0; begin < words; begin += k_part) visit(begin, std::min(begin + k_part, words));
+  };
+  const auto pattern = [&](std::int64_t begin, std::int64_t end, at::Device where) {
+    return at::arange(begin, end, longs_on(where)).mul(odd);
+  };
+  auto written = at::empty({words}, longs_on(gpu(0)));
+  for_each_part([&](auto begin, auto end) { written.slice(0, begin, end).copy_(pattern(begin, end, gpu(0))); });
+  std::int64_t differing = 0;
+  for_each_part([&](auto begin, auto end) {
+    const auto read = written.slice(0, begin, end).to(at::kCPU);
+    differing += read.ne(pattern(begin, end, at::kCPU)).sum().template item<std::int64_t>();
+  });
+  return Measurement{static_cast<double>(8 * differing), {{"bytes", static_cast<double>(8 * words)}}, {}};
+}
+
+Outcome copies(const Context& context) {
+  constexpr std::int64_t words = 8 * k_mib;
+  const auto pinned = at::TensorOptions().dtype(at::kLong).pinned_memory(true);
+  auto out = at::empty({2, words}, pinned);
+  auto back = at::zeros({2, words}, pinned);
+  Random random(context.seed);
+  auto* begin = out.data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < out.numel(); ++i) begin[i] = static_cast<std::int64_t>(random.bits());
+  // Each half goes there, is changed, changed back and returns, both at once, each on a stream of its own.
+  const c10::impl::VirtualGuardImpl streams(at::kCUDA);
+  for (const int half : {0, 1}) {
+    const c10::StreamGuard guard(streams.getStreamFromGlobalPool(gpu(0)));
+    const auto there = out[half].to(gpu(0), /*non_blocking=*/true).bitwise_not().bitwise_not();
+    back[half].copy_(there, /*non_blocking=*/true);
+  }
+  torch::cuda::synchronize(0);
+  const auto differing = out.ne(back).sum().item<std::int64_t>();
+  return Measurement{static_cast<double>(8 * differing), {{"bytes", static_cast<double>(16 * words)}}, {}};
+}
+
+}  // namespace
+
+int compute_capability_major() {
+  int major = 0;
+  call("cudaDeviceGetAttribute", &major, k_attribute_compute_capability_major, 0);
+  return major;
+}
+
+Registry cuda_tests() {
+  return {{"gpu.device", device},
+          {"gpu.driver", driver},
+          {"gpu.kernels", kernels},
+          {"gpu.memory", memory},
+          {"gpu.copies", copies}};
+}
+
+}  // namespace torchkiln::verifier
