@@ -169,9 +169,12 @@ void Modeller::facts_of_python() {
     add({Topic::python_of_package, i}, {m_model.companion[i], m_model.python, m_model.companions[i]->python});
   }
   add({Topic::glibc_of_build}, {m_model.build, m_model.os, m_catalogue.glibc_of_build});
-  if (!m_request.require.os)
-    only({Topic::systems_unasked}, m_model.os,
-         [&](std::size_t value) { return m_catalogue.systems[value]->choice != matrix::Choice::on_request; });
+  // Says nothing beside a wish for one system; it counts where that wish is taken away to see what would help.
+  only({Topic::systems_unasked}, m_model.os, [&](std::size_t value) {
+    const auto& system = *m_catalogue.systems[value];
+    const auto& wish = m_request.require.os;
+    return system.choice != matrix::Choice::on_request || (wish && system.id == wish->value);
+  });
   add({Topic::python_of_system}, {m_model.os, m_model.python, m_catalogue.python_of_system});
 }
 

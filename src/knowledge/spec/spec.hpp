@@ -1,6 +1,6 @@
 #pragma once
 // The user's kiln.toml ("torchkiln.spec/1") as types, every value with the place it was written at, and the
-// command line's overrides on top of it. docs/spec.md describes the file for users.
+// command line's overrides on top of it.
 
 #include "foundation/base/error.hpp"
 #include "foundation/document/document.hpp"
