@@ -24,8 +24,6 @@ using base::Result;
 
 namespace {
 
-/// Grace between SIGTERM and SIGKILL for a process group that must end.
-constexpr double k_kill_grace_s = 5;
 /// Lines of a failed program's output that its Error carries.
 constexpr std::size_t k_error_lines = 12;
 
@@ -140,9 +138,9 @@ int exit_status_of(int wait_status) {
 }
 
 /// Ends the process group and reaps its leader.
-int end_group(pid_t pid) {
+int end_group(pid_t pid, double grace_s) {
   ::kill(-pid, SIGTERM);
-  const double deadline = monotonic_s() + k_kill_grace_s;
+  const double deadline = monotonic_s() + grace_s;
   int status = 0;
   for (;;) {
     if (::waitpid(pid, &status, WNOHANG) == pid) break;
@@ -185,12 +183,12 @@ Result<ProcessOutput> run(const Command& command) {
                        {input.write.get(), POLLOUT, 0}};
     ::poll(waits, 4, deadline > 0 ? 100 : 1000);
     if (interrupted()) {
-      end_group(pid);
+      end_group(pid, command.grace_s);
       return interrupted_error();
     }
     if (deadline > 0 && monotonic_s() > deadline) {
       result.timed_out = true;
-      result.exit_status = exit_status_of(end_group(pid));
+      result.exit_status = exit_status_of(end_group(pid, command.grace_s));
       feeder.finish();
       return result;
     }
@@ -212,7 +210,7 @@ Result<ProcessOutput> run(const Command& command) {
       (i == 0 ? result.output : result.errors) += bytes;
       if (i == 1) feeder.feed(bytes);
       if (result.output.size() + result.errors.size() > command.output_limit_bytes) {
-        end_group(pid);
+        end_group(pid, command.grace_s);
         return fail(ErrorCode::tool_failed, "'" + command.arguments[0] + "' wrote more than " +
                                                 base::format_bytes(command.output_limit_bytes) + " of output");
       }
@@ -227,11 +225,11 @@ Result<ProcessOutput> run(const Command& command) {
     pollfd wait = {interrupt_fd(), POLLIN, 0};
     ::poll(&wait, 1, 5);
     if (interrupted()) {
-      end_group(pid);
+      end_group(pid, command.grace_s);
       return interrupted_error();
     }
     if (deadline > 0 && monotonic_s() > deadline) {
-      status = end_group(pid);
+      status = end_group(pid, command.grace_s);
       result.timed_out = true;
       break;
     }

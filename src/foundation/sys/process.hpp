@@ -22,6 +22,7 @@ struct Command {
   std::filesystem::path directory;  ///< working directory; empty: ours
   std::string input;                ///< given on standard input
   double timeout_s = 0;             ///< 0: none
+  double grace_s = 5;               ///< between SIGTERM and SIGKILL, when it has to be ended
   std::uint64_t output_limit_bytes = 64U << 20;
   /// Called for every line of standard error (and standard output, unless it is kept) as it comes.
   std::function<void(std::string_view)> on_line;
@@ -37,7 +38,8 @@ struct ProcessOutput {
 };
 
 /// Runs the command to its end. A non-zero exit status is a value; an Error means that it could not be started
-/// (tool_missing), ran past its output limit, or that we were interrupted.
+/// (tool_missing), ran past its output limit, or that we were interrupted. A program that does not read its input
+/// must not end us: SIGPIPE has to be ignored (catch_interrupts() does).
 base::Result<ProcessOutput> run(const Command& command);
 
 /// Like run(), but a non-zero exit status or time-out is an Error too (tool_failed), with the last lines that the
