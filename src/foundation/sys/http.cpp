@@ -42,8 +42,9 @@ class Transfer {
 
   /// Prepares an attempt; the handle is configured but for the range.
   virtual Result<void> prepare(CURL* easy) = 0;
-  /// The answer's status line came: decide where the body goes. False refuses the body.
-  virtual bool begin_body(long status) = 0;
+  /// The answer's headers came: what to do with the body.
+  enum class Body { wanted, ignored, refused };
+  virtual Body begin_body(long status) = 0;
   virtual bool take(std::span<const std::byte> bytes) = 0;
   /// The body is complete.
   virtual Result<void> complete(long status) = 0;
@@ -60,7 +61,7 @@ class Transfer {
   Result<void> start(const HttpLimits& limits) {
     if (!m_easy) m_easy = curl_easy_init();
     curl_easy_reset(m_easy);
-    m_body_began = false;
+    m_body.reset();
     content_range.clear();
     retry_after_s = 0;
     m_error_text[0] = 0;
@@ -71,7 +72,7 @@ class Transfer {
     curl_easy_setopt(m_easy, CURLOPT_USERAGENT, "torchkiln/" TORCHKILN_VERSION);
     curl_easy_setopt(m_easy, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(m_easy, CURLOPT_MAXREDIRS, k_redirect_limit);
-    // A redirect may go from http to https, never back.
+    // No redirect leads from an https address to an http one.
     const bool secure = m_url.starts_with("https://");
     curl_easy_setopt(m_easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(m_easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
@@ -98,18 +99,23 @@ class Transfer {
     curl_easy_getinfo(m_easy, CURLINFO_RESPONSE_CODE, &code);
     return code;
   }
+  /// Whether the attempt ended because begin_body() refused what came; complete() knows why.
+  bool refused_body() const { return m_body == Body::refused; }
+  /// Whether the answer said how long it is, so that curl has checked that all of it came.
+  bool stated_length() const {
+    curl_off_t length = -1;
+    curl_easy_getinfo(m_easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length >= 0;
+  }
   std::string what_failed(CURLcode code) const { return m_error_text[0] ? m_error_text : curl_easy_strerror(code); }
 
  private:
   static std::size_t on_write(char* data, std::size_t size, std::size_t count, void* self_pointer) {
     auto& self = *static_cast<Transfer*>(self_pointer);
     const std::size_t length = size * count;
-    if (!self.m_body_began) {
-      self.m_body_began = true;
-      self.m_body_wanted = self.begin_body(self.status());
-    }
-    if (self.sink_error) return CURL_WRITEFUNC_ERROR;
-    if (!self.m_body_wanted) return length;  // the body of an error page
+    if (!self.m_body) self.m_body = self.begin_body(self.status());
+    if (self.sink_error || self.m_body == Body::refused) return CURL_WRITEFUNC_ERROR;
+    if (self.m_body == Body::ignored) return length;  // the body of an error page
     return self.take(std::as_bytes(std::span(data, length))) ? length : CURL_WRITEFUNC_ERROR;
   }
 
@@ -136,13 +142,12 @@ class Transfer {
   CURL* m_easy = nullptr;
   curl_slist* m_headers = nullptr;
   char m_error_text[CURL_ERROR_SIZE] = {};
-  bool m_body_began = false;
-  bool m_body_wanted = false;
+  std::optional<Body> m_body;
 };
 
-/// "bytes 10-19/1234" (RFC 9110, 14.4) as first, last and total.
+/// "bytes 10-19/1234" (RFC 9110, 14.4).
 struct ContentRange {
-  std::uint64_t first = 0;
+  std::uint64_t first = 0, last = 0;
   std::optional<std::uint64_t> total;
 };
 std::optional<ContentRange> parse_content_range(std::string_view text) {
@@ -150,10 +155,11 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
   text.remove_prefix(6);
   const auto dash = text.find('-'), slash = text.find('/');
   if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
-  const auto first = base::parse_integer(text.substr(0, dash));
-  if (!first || *first < 0) return std::nullopt;
-  ContentRange range{static_cast<std::uint64_t>(*first), std::nullopt};
-  if (const auto total = base::parse_integer(text.substr(slash + 1)); total && *total >= 0)
+  const auto first = base::parse_integer(text.substr(0, dash)),
+             last = base::parse_integer(text.substr(dash + 1, slash - dash - 1));
+  if (!first || !last || *first < 0 || *last < *first) return std::nullopt;
+  ContentRange range{static_cast<std::uint64_t>(*first), static_cast<std::uint64_t>(*last), std::nullopt};
+  if (const auto total = base::parse_integer(text.substr(slash + 1)); total && *total > *last)
     range.total = static_cast<std::uint64_t>(*total);
   return range;
 }
@@ -176,10 +182,12 @@ class MemoryTransfer final : public Transfer {
     }
     return {};
   }
-  bool begin_body(long status) override { return status == 200 || status == 206; }
+  Body begin_body(long status) override {
+    // A server that ignores the range sends everything: nobody wants that.
+    if (status == 200) return m_range ? Body::refused : Body::wanted;
+    return status == 206 ? Body::wanted : Body::ignored;
+  }
   bool take(std::span<const std::byte> bytes) override {
-    // A server that ignores the range sends everything: stop once it is clear that it does.
-    if (m_range && status() == 200) return false;
     if (result.body.size() + bytes.size() > m_limit_bytes) {
       sink_error =
           Error{ErrorCode::network_failed,
@@ -194,12 +202,23 @@ class MemoryTransfer final : public Transfer {
   }
   Result<void> complete(long status) override {
     result.status = status;
-    if (const auto range = parse_content_range(content_range)) result.total_bytes = range->total;
+    if (status != 206) return {};
+    const auto range = parse_content_range(content_range);
+    if (!range || !is_asked_for(*range))
+      return fail(ErrorCode::network_failed, base::without_credentials(url()) +
+                                                 " answered with another range of bytes "
+                                                 "than it was asked for");
+    result.total_bytes = range->total;
     return {};
   }
-  bool range_ignored() const { return m_range && status() == 200; }
 
  private:
+  bool is_asked_for(const ContentRange& range) const {
+    if (!m_range || range.last - range.first + 1 != result.body.size()) return false;
+    if (!m_range->from_end) return range.first == m_range->first && result.body.size() <= m_range->length;
+    return range.total == range.last + 1 && result.body.size() == std::min(m_range->length, *range.total);
+  }
+
   std::optional<ByteRange> m_range;
   std::uint64_t m_limit_bytes;
 };
@@ -207,48 +226,46 @@ class MemoryTransfer final : public Transfer {
 class FileTransfer final : public Transfer {
  public:
   FileTransfer(const Download& download, const std::function<void(std::uint64_t)>& on_bytes)
-      : Transfer(download.url), m_download(download), m_on_bytes(on_bytes) {}
+      : Transfer(download.url),
+        m_download(download),
+        m_on_bytes(on_bytes),
+        m_partial(partial_path(download.destination)) {}
 
   Result<void> prepare(CURL* easy) override {
-    const auto path = partial_path(m_download.destination);
-    TK_CHECK(make_directories(path.parent_path()));
-    TK_TRY(m_fd, open_file(path, O_RDWR | O_CREAT));
-    const auto size = size_of_file(path).value_or(0);
-    if (size != m_hashed_bytes || size == 0) TK_CHECK(rehash(path));
-    if (m_download.size_bytes && m_hashed_bytes > *m_download.size_bytes) TK_CHECK(restart());
-    if (m_hashed_bytes > 0) {
-      m_range = fmt::format("{}-", m_hashed_bytes);
-      curl_easy_setopt(easy, CURLOPT_RANGE, m_range.c_str());
-    }
+    TK_CHECK(make_directories(m_partial.parent_path()));
+    TK_TRY(m_fd, open_file(m_partial, O_RDWR | O_CREAT));
+    if (size_of_file(m_partial).value_or(0) != m_hashed_bytes || m_hashed_bytes == 0) TK_CHECK(rehash());
+    if (m_is_range_useless || m_hashed_bytes > m_download.size_bytes.value_or(m_hashed_bytes)) TK_CHECK(restart());
+    if (::lseek(m_fd.get(), 0, SEEK_END) < 0) return fail(file_error("write", m_partial, errno));
+    m_resumed = m_hashed_bytes > 0;
+    if (m_resumed) curl_easy_setopt(easy, CURLOPT_RANGE, fmt::format("{}-", m_hashed_bytes).c_str());
     return {};
   }
 
-  bool begin_body(long status) override {
+  Body begin_body(long status) override {
     if (status == 206) {
       const auto range = parse_content_range(content_range);
-      if (range && range->first == m_hashed_bytes) return true;
-      return false;
+      if (range && range->first == m_hashed_bytes) return Body::wanted;
+      m_is_range_useless = true;
+      return Body::refused;
     }
-    if (status != 200) return false;
+    if (status != 200) return Body::ignored;
     // The server ignored the range and sends everything: start again.
     if (m_hashed_bytes > 0)
-      if (auto restarted = restart(); !restarted) {
-        sink_error = std::move(restarted).error();
-        return false;
-      }
-    return true;
+      if (auto restarted = restart(); !restarted) sink_error = std::move(restarted).error();
+    return Body::wanted;
   }
 
   bool take(std::span<const std::byte> bytes) override {
     if (m_download.size_bytes && m_hashed_bytes + bytes.size() > *m_download.size_bytes) {
-      sink_error =
-          integrity("is larger than the " + std::to_string(*m_download.size_bytes) + " bytes it should have");
+      sink_error = size_error("larger");
+      discard();
       return false;
     }
     if (auto written = write_all(m_fd.get(), bytes, m_download.destination); !written) {
       sink_error = std::move(written).error();
       // A full disk must not stay full because of what could not be finished.
-      if (sink_error->code == ErrorCode::disk_full) ::unlink(partial_path(m_download.destination).c_str());
+      if (sink_error->code == ErrorCode::disk_full) discard();
       return false;
     }
     m_hasher.update(bytes);
@@ -257,25 +274,33 @@ class FileTransfer final : public Transfer {
     return true;
   }
 
+  /// Whether all bytes may be here already, so that the server has nothing to send (416).
+  bool may_be_whole() const {
+    return m_resumed && m_hashed_bytes == m_download.size_bytes.value_or(m_hashed_bytes);
+  }
+
   Result<void> complete(long) override {
-    const auto path = partial_path(m_download.destination);
-    if (m_download.size_bytes && m_hashed_bytes < *m_download.size_bytes)
-      return fail(Error{ErrorCode::network_failed, "cut", std::nullopt, {}, {}});
+    if (m_is_range_useless && refused_body()) return fail(ErrorCode::network_failed, "another range");
+    if (m_hashed_bytes < m_download.size_bytes.value_or(0)) {
+      if (!stated_length()) return fail(ErrorCode::network_failed, "cut");
+      discard();
+      return fail(size_error("smaller"));
+    }
     const auto digest = m_hasher.finish();
     m_hasher = base::Sha256();
     if (digest != m_download.digest) {
-      ::unlink(path.c_str());
-      m_fd.reset();
-      m_hashed_bytes = 0;
+      discard();
       auto error = integrity("does not have the digest it should have");
       error.notes = {"want " + m_download.digest.to_string(), "got  " + digest.to_string()};
-      error.hints = {
-          "the bytes were thrown away; if the index really changed the file, run 'torchkiln lock --upgrade'"};
       return fail(std::move(error));
     }
-    if (::fchmod(m_fd.get(), 0444) != 0 || ::fsync(m_fd.get()) != 0)
-      return fail(file_error("write", m_download.destination, errno));
-    TK_CHECK(move_file(path, m_download.destination));
+    if (::fchmod(m_fd.get(), 0444) != 0 || ::fsync(m_fd.get()) != 0) {
+      auto error = file_error("write", m_download.destination, errno);
+      if (error.code == ErrorCode::disk_full) discard();
+      return fail(std::move(error));
+    }
+    m_fd.reset();
+    TK_CHECK(move_file(m_partial, m_download.destination));
     return sync_directory(m_download.destination.parent_path());
   }
 
@@ -284,39 +309,56 @@ class FileTransfer final : public Transfer {
       return fail(file_error("write", m_download.destination, errno));
     m_hasher = base::Sha256();
     m_hashed_bytes = 0;
+    m_resumed = false;
     return {};
   }
 
-  bool started_from_partial() const { return m_resumed; }
+  /// Whether the attempt went on from bytes of an earlier one, so that those may be what is wrong.
+  bool is_resumed() const { return m_resumed; }
 
  private:
   Error integrity(const std::string& what) const {
-    return {ErrorCode::integrity_failed, base::without_credentials(url()) + " " + what, std::nullopt, {}, {}};
+    return {ErrorCode::integrity_failed,
+            base::without_credentials(url()) + " " + what,
+            std::nullopt,
+            {},
+            {"the bytes were thrown away; if the index really changed the file, run 'torchkiln lock --upgrade'"}};
+  }
+  Error size_error(const char* larger_or_smaller) const {
+    return integrity(fmt::format("is {} than the {} bytes it should have", larger_or_smaller,
+                                 m_download.size_bytes.value_or(0)));
   }
 
-  Result<void> rehash(const std::filesystem::path& path) {
+  /// Throws the bytes away.
+  void discard() {
+    ::unlink(m_partial.c_str());
+    m_fd.reset();
+    m_hasher = base::Sha256();
+    m_hashed_bytes = 0;
+  }
+
+  Result<void> rehash() {
     m_hasher = base::Sha256();
     m_hashed_bytes = 0;
     std::vector<std::byte> buffer(1U << 20);
-    ::lseek(m_fd.get(), 0, SEEK_SET);
     for (;;) {
-      const auto got = ::read(m_fd.get(), buffer.data(), buffer.size());
-      if (got < 0) return fail(file_error("read", path, errno));
-      if (got == 0) break;
+      const auto got = ::pread(m_fd.get(), buffer.data(), buffer.size(), static_cast<off_t>(m_hashed_bytes));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return fail(file_error("read", m_partial, errno));
+      if (got == 0) return {};
       m_hasher.update(std::span(buffer).first(static_cast<std::size_t>(got)));
       m_hashed_bytes += static_cast<std::uint64_t>(got);
     }
-    m_resumed = m_hashed_bytes > 0;
-    return {};
   }
 
   const Download& m_download;
   const std::function<void(std::uint64_t)>& m_on_bytes;
+  std::filesystem::path m_partial;
   FileDescriptor m_fd;
   base::Sha256 m_hasher;
-  std::uint64_t m_hashed_bytes = 0;
+  std::uint64_t m_hashed_bytes = 0;  ///< of the partial file, all of them in m_hasher
   bool m_resumed = false;
-  std::string m_range;
+  bool m_is_range_useless = false;  ///< the server answered with a range that nobody asked for
 };
 
 bool is_transient_status(long status) {
@@ -371,8 +413,7 @@ Error status_error(const Transfer& transfer, long status) {
   error.code = ErrorCode::network_failed;
   error.message = fmt::format("{} answered with status {}", base::without_credentials(transfer.url()), status);
   if (transfer.attempts > 1) error.notes.push_back("tried " + std::to_string(transfer.attempts) + " times");
-  if (status == 401 || status == 403)
-    error.hints = {"give the index's user and password in ~/.netrc or in its configured address"};
+  if (status == 401 || status == 403) error.hints = {"give the index's user and password in ~/.netrc"};
   if (status == 404 || status == 410)
     error.hints = {"the file is gone from the index or mirror: 'torchkiln lock --upgrade' takes what is there now"};
   return error;
@@ -446,9 +487,7 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
       active.erase(found);
       const bool may_retry = transfer.attempts < limits.attempts;
       if (transfer.sink_error) return fail(*transfer.sink_error);
-      const auto* memory = dynamic_cast<const MemoryTransfer*>(&transfer);
-      const bool range_ignored = memory && memory->range_ignored();
-      if (code != CURLE_OK && !range_ignored) {
+      if (code != CURLE_OK && !transfer.refused_body()) {
         if (is_transient_code(code) && may_retry) {
           retry(i);
           continue;
@@ -456,15 +495,15 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
         return fail(transport_error(transfer, code));
       }
       const long status = transfer.status();
-      if (status == 416) {
-        // What we have is not a beginning of what the server has: throw it away and start again.
-        if (auto* file = dynamic_cast<FileTransfer*>(&transfer); file && may_retry) {
-          TK_CHECK(file->restart());
-          retry(i);
-          continue;
-        }
+      auto* file = dynamic_cast<FileTransfer*>(&transfer);
+      // The server has nothing after what we have: that is all of it, or not the beginning of what is there now.
+      const bool may_be_whole = status == 416 && file && file->may_be_whole();
+      if (status == 416 && file && !may_be_whole && may_retry) {
+        TK_CHECK(file->restart());
+        retry(i);
+        continue;
       }
-      if (status != 200 && status != 206) {
+      if (status != 200 && status != 206 && !may_be_whole) {
         if (is_transient_status(status) && may_retry) {
           retry(i);
           continue;
@@ -472,14 +511,12 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
         return fail(status_error(transfer, status));
       }
       if (auto done = transfer.complete(status); !done) {
-        const auto* file = dynamic_cast<const FileTransfer*>(&transfer);
-        const bool stale_partial =
-            done.error().code == ErrorCode::integrity_failed && file && file->started_from_partial();
+        const bool stale_partial = done.error().code == ErrorCode::integrity_failed && file && file->is_resumed();
         if ((done.error().code == ErrorCode::network_failed || stale_partial) && may_retry) {
           retry(i);
           continue;
         }
-        if (done.error().code == ErrorCode::network_failed)
+        if (done.error().code == ErrorCode::network_failed && file)
           return fail(transport_error(transfer, CURLE_PARTIAL_FILE));
         return fail(std::move(done).error());
       }
