@@ -39,6 +39,13 @@ RunRequest completed(RunRequest request) {
   return request;
 }
 
+std::string hosts_for(const RunRequest& request) {
+  // With the host's network come the host's names.
+  if (request.network == Network::host)
+    if (auto names = sys::read_file("/etc/hosts")) return std::move(*names);
+  return hosts_file(request.hostname);
+}
+
 InnerCall inner_call(const fs::path& self_program, const fs::path& folder, const RunRequest& request) {
   return {self_program, folder, request.streams, request.timeout_s, request.output_limit_bytes, request.on_line};
 }
@@ -140,7 +147,7 @@ Result<RunOutcome> Runner::run(RuntimeKind runtime, const std::vector<fs::path>&
   job.root = request.root;
   job.upper = request.root == RootAccess::kept ? fs::absolute(request.kept_upper) : folder.path() / "root";
   job.space = folder.path() / "space";
-  job.hosts = hosts_file(request.hostname);
+  job.hosts = hosts_for(request);
   TK_CHECK(sys::make_directories(job.space));
   if (request.root == RootAccess::kept) TK_CHECK(claim_folder(job.upper));
   const double start_s = sys::monotonic_s();

@@ -58,6 +58,7 @@ struct RunRequest {
   std::string hostname = "torchkiln";
   Gpus gpus = Gpus::none;
   Streams streams = Streams::captured;
+  // With captured streams only:
   double timeout_s = 0;  ///< 0: none
   std::uint64_t output_limit_bytes = 64U << 20;
   std::function<void(std::string_view)> on_line;  ///< each line of standard error as it comes

@@ -38,13 +38,13 @@ bool UnpackStore::contains(const base::Digest& diff_id) const {
 
 Result<fs::path> UnpackStore::unpack_with(const Layer& layer,
                                           const std::function<void(std::uint64_t)>& on_bytes) const {
+  TK_CHECK(claim_folder(m_root));
   const auto target = path(layer.diff_id);
   if (contains(layer.diff_id)) return target;
   const auto compression = compression_of(layer.media_type);
   if (!compression)
     return fail(ErrorCode::input_invalid,
                 "'" + layer.media_type + "' is no media type of a layer that can be unpacked");
-  TK_CHECK(claim_folder(m_root));
   TK_CHECK(sys::make_directories(m_root / "sha256"));
   // Another process that unpacks the same layer is waited for.
   TK_TRY(const auto turn, sys::FileLock::acquire(m_root / "locks" / layer.diff_id.hex(), [](std::string_view) {}));
@@ -78,6 +78,7 @@ Result<fs::path> UnpackStore::unpack(const Layer& layer) const {
 
 Result<std::vector<fs::path>> UnpackStore::unpack_all(std::span<const Layer> layers, unsigned parallel,
                                                       base::Progress& progress) const {
+  TK_CHECK(claim_folder(m_root));
   std::vector<fs::path> folders;
   std::vector<const Layer*> missing;
   std::set<base::Digest> seen;

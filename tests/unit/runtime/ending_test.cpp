@@ -76,9 +76,10 @@ TEST_CASE("a time-out ends the container, however stubborn, and tells what it ha
 // Not a test of its own: the program that the tests below start, and end.
 TEST_CASE("sleeper", "[.sleeper]") {
   sys::catch_interrupts();
-  const fs::path folder = std::getenv("TORCHKILN_TEST_FOLDER");
+  REQUIRE(sys::environment("TORCHKILN_TEST_FOLDER"));
+  const fs::path folder = *sys::environment("TORCHKILN_TEST_FOLDER");
   runtime::Runner runner(sys::executable_path(), folder / "runs");
-  auto request = shell(stubborn_sleep(std::getenv("TORCHKILN_TEST_WORD")));
+  auto request = shell(stubborn_sleep(*sys::environment("TORCHKILN_TEST_WORD")));
   request.timeout_s = 0;
   request.root = runtime::RootAccess::throw_away;
   request.on_line = [&](std::string_view) { REQUIRE(sys::write_file(folder / "ready", "")); };

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace torchkiln;
 using runtime::Layer;
@@ -420,4 +421,15 @@ TEST_CASE("the store is closed to other users, because set-user-id programs lie 
   Workshop here;
   here.unpack(here.layer(small_tree()));
   CHECK((status_of(here.folder.path() / "store").st_mode & 07777) == 0700);
+}
+
+TEST_CASE("a store of another user is refused, even for a layer that is there", "[as-root]") {
+  if (::geteuid() != 0) return;
+  Workshop here;
+  const auto layer = here.layer(small_tree());
+  here.unpack(layer);
+  REQUIRE(::chown((here.folder.path() / "store").c_str(), 12345, 12345) == 0);
+  const auto unpacked = here.store.unpack(layer);
+  REQUIRE_FALSE(unpacked);
+  CHECK(unpacked.error().message.find("belongs to user 12345, not to this one") != std::string::npos);
 }
