@@ -12,8 +12,8 @@ namespace torchkiln::solver {
 
 namespace {
 
-/// More builds whose code nobody knows are counted, not listed.
-constexpr std::size_t k_unknown_listed = 2;
+/// More builds than this are counted, not listed.
+constexpr std::size_t k_builds_listed = 2;
 
 /// Tells the statements of one core.
 class Teller {
@@ -47,11 +47,15 @@ class Teller {
     return std::any_of(m_core.begin(), m_core.end(),
                        [&](std::size_t index) { return m_model.meanings[index].topic == topic; });
   }
-  std::string releases() const { return releases_of(m_builds); }
+  /// "PyTorch 2.8.0", and of which index where that is one of the reasons.
+  std::string releases() const {
+    return releases_of(m_builds) + (in_core(Topic::index) ? " of the default index" : "");
+  }
 
   void tell_wish(const Meaning& meaning, Statement& statement) const;
   std::string unknown_pytorch() const;
   void tell_fact(const Meaning& meaning, Statement& statement) const;
+  void tell_index(Statement& statement) const;
   void tell_libraries(const Meaning& meaning, Statement& statement) const;
   void tell_kernels(const Meaning& meaning, Statement& statement) const;
   void tell_cudnn(const Meaning& meaning, Statement& statement) const;
@@ -150,6 +154,16 @@ void Teller::tell_wish(const Meaning& meaning, Statement& statement) const {
   }
 }
 
+void Teller::tell_index(Statement& statement) const {
+  std::vector<std::string> builds;
+  for (const auto* build : m_builds)
+    if (build->index != "default") builds.push_back(build->full_version().to_string());
+  const bool many = builds.size() > k_builds_listed;
+  statement.statement = fmt::format("{} not on the default index, the only one to take packages from here",
+                                    many ? fmt::format("{} builds that would do are", builds.size())
+                                         : enumerated(builds) + (builds.size() == 1 ? " is" : " are"));
+}
+
 void Teller::tell_libraries(const Meaning& meaning, Statement& statement) const {
   std::set<std::string> seen;
   std::vector<std::string> values;
@@ -199,7 +213,7 @@ void Teller::tell_kernels(const Meaning& meaning, Statement& statement) const {
   statement.statement = fmt::format("{} has code for {}: none for {}", which,
                                     enumerated(std::vector<version::ComputeCapability>(codes.begin(), codes.end())),
                                     gpu.compute.to_string());
-  if (unknown.size() > k_unknown_listed)
+  if (unknown.size() > k_builds_listed)
     statement.statement += fmt::format(" (not known of {} builds)", unknown.size());
   else if (!unknown.empty())
     statement.statement += fmt::format(" (not known of {})", enumerated(unknown));
@@ -331,8 +345,7 @@ void Teller::tell_fact(const Meaning& meaning, Statement& statement) const {
   statement.source = source_of(m_builds.front()->from);
   switch (meaning.topic) {
     case Topic::index:
-      statement.statement = fmt::format("{} must come from the default index", releases());
-      return;
+      return tell_index(statement);
     case Topic::cuda_of_build:
     case Topic::cudnn_of_build:
     case Topic::nccl_of_build:

@@ -198,3 +198,18 @@ TEST_CASE("a GPU or operating system that the matrix does not know is an error w
   REQUIRE_FALSE(asked);
   CHECK(asked.error().message == "the manifests know no operating system \"debian-21\"");
 }
+
+TEST_CASE("where only the default index may be used, that is a reason too") {
+  auto asked = request({.pytorch = "2.8", .cuda = "12.6"});
+  CHECK(chosen(resolved(asked)) == "2.8.0+cu126 pytorch");
+  asked.indexes = solver::Indexes::default_only;
+  CHECK(core_of(refused(asked)) ==
+        Texts{"PyTorch 2.8 is required", "CUDA 12.6 is required",
+              "2.8.0+cu126 is not on the default index, the only one to take packages from here",
+              "PyTorch 2.8.0 of the default index is built for CUDA 12.8"});
+  asked = request({.pytorch = ">=2.11", .gpus = {"V100"}});
+  asked.indexes = solver::Indexes::default_only;
+  CHECK(core_of(refused(asked)).at(2) ==
+        "6 builds that would do are not on the default index, the only one to take packages from here");
+  CHECK(refused(asked).fixes.at(0).resolution.pytorch.to_string() == "2.10.0");
+}
