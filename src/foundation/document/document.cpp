@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 namespace torchkiln::document {
@@ -147,10 +148,8 @@ std::optional<Placed<std::string>> Table::date(std::string_view key) {
   if (!node) return std::nullopt;
   if (const auto* value = node->as_date()) {
     const toml::date day = value->get();
-    char buffer[16];
-    std::snprintf(buffer, sizeof buffer, "%04u-%02u-%02u", static_cast<unsigned>(day.year),
-                  static_cast<unsigned>(day.month), static_cast<unsigned>(day.day));
-    return Placed<std::string>{buffer, place_of(*m_tree, node->source())};
+    auto text = fmt::format("{:04}-{:02}-{:02}", day.year, unsigned{day.month}, unsigned{day.day});
+    return Placed<std::string>{std::move(text), place_of(*m_tree, node->source())};
   }
   wrong_type(key, "a date (2026-11-21, without quotes)", node);
   return std::nullopt;

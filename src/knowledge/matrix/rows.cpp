@@ -11,7 +11,6 @@ namespace torchkiln::matrix {
 
 namespace {
 
-using document::Placed;
 using document::Table;
 using version::ComputeCapability;
 using version::CudaVersion;
