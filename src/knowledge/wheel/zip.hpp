@@ -16,6 +16,8 @@ namespace torchkiln::wheel {
 inline constexpr std::uint64_t k_zip_entry_limit = 500'000;
 /// The largest uncompressed size of all entries together that is read, in bytes.
 inline constexpr std::uint64_t k_zip_total_limit_bytes = 64ULL << 30;
+/// The longest entry name in bytes: below what file systems take (4,096), with room for where it is installed.
+inline constexpr std::uint64_t k_zip_name_limit_bytes = 3'000;
 /// The end-of-directory record, its zip64 parts and the longest comment lie within this many last bytes.
 inline constexpr std::uint64_t k_zip_tail_bytes = 66'000;
 
@@ -30,6 +32,7 @@ struct ZipEntry {
   std::uint64_t compressed_bytes = 0;
   std::uint64_t size_bytes = 0;
   std::uint64_t header_offset = 0;  ///< of the local header
+  std::uint64_t end_offset = 0;     ///< where the next entry's header, or the directory, begins
   bool operator==(const ZipEntry&) const = default;
 };
 
@@ -46,12 +49,14 @@ base::Result<ZipDirectoryLocation> locate_directory(std::string_view tail, std::
                                                     std::string_view file);
 
 /// Reads the directory's entries, in its order. Refused: names that are absolute, contain "..", backslashes, NUL
-/// or control characters; duplicates; symbolic links; encryption; other methods than stored and deflated;
-/// overlapping entries; more than the limits above.
+/// or control characters, or are not surely UTF-8; duplicates, and files where another entry needs a folder;
+/// symbolic links; encryption; other methods than stored and deflated; overlapping entries, and bytes before the
+/// first one; more than the limits above.
 base::Result<std::vector<ZipEntry>> parse_directory(std::string_view directory,
                                                     const ZipDirectoryLocation& location, std::string_view file);
 
 /// The entry's compressed bytes inside the whole file, after comparing the local header with the directory.
+/// Refused: any difference between the two, and bytes between this entry and the next that belong to neither.
 base::Result<std::span<const std::byte>> entry_data(std::span<const std::byte> zip, const ZipEntry& entry,
                                                     std::string_view file);
 
