@@ -132,8 +132,11 @@ struct WheelBuilder {
                 WheelFile{"Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: " + tags + "\n"});
     std::string record;
     for (const auto& [path, file] : all)
-      record += path + ",sha256=" + base::Digest::of(file.content).base64url() + "," +
-                std::to_string(file.content.size()) + "\n";
+      record +=
+          (path.find_first_of(",\"") == std::string::npos ? path
+                                                          : "\"" + base::replace_all(path, "\"", "\"\"") + "\"") +
+          ",sha256=" + base::Digest::of(file.content).base64url() + "," + std::to_string(file.content.size()) +
+          "\n";
     all.emplace(dist_info() + "/RECORD", WheelFile{record + dist_info() + "/RECORD,,\n"});
     ZipBuilder zip;
     for (const auto& [path, file] : all) {

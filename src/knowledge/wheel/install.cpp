@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -60,6 +59,11 @@ std::string launcher(const EntryPoint& point, const InstallScheme& scheme) {
       scheme.interpreter(), point.module, imported, point.object);
 }
 
+/// "pip", "pip3", "pip3.11".
+bool is_pip_name(std::string_view name) {
+  return name.starts_with("pip") && name.substr(3).find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
 /// pip installs its own scripts under versioned names, whatever its entry points say; do the same.
 std::vector<EntryPoint> scripts_of(const Wheel& wheel, const InstallScheme& scheme) {
   std::vector<EntryPoint> points = wheel.entry_points();
@@ -67,12 +71,39 @@ std::vector<EntryPoint> scripts_of(const Wheel& wheel, const InstallScheme& sche
   const auto pip = std::find_if(points.begin(), points.end(), [](const EntryPoint& p) { return p.name == "pip"; });
   if (pip == points.end()) return points;
   const EntryPoint target = *pip;
-  points.clear();
+  points.erase(
+      std::remove_if(points.begin(), points.end(), [](const EntryPoint& p) { return is_pip_name(p.name); }),
+      points.end());
   for (const std::string& name :
        {std::string("pip"), "pip" + scheme.python_version.substr(0, scheme.python_version.find('.')),
         "pip" + scheme.python_version})
     points.push_back({name, target.module, target.object});
   return points;
+}
+
+/// Whether a file of .data/scripts is what setuptools made for one of the entry points, as pip judges it.
+bool is_launcher_of(std::string_view path, const std::vector<EntryPoint>& points) {
+  auto name = path.substr(path.rfind('/') + 1);
+  for (const std::string_view ending : {".exe", "-script.py", ".pya"})
+    if (base::lower(name).ends_with(ending)) {
+      name.remove_suffix(ending.size());
+      break;
+    }
+  return std::any_of(points.begin(), points.end(), [&](const EntryPoint& point) { return point.name == name; });
+}
+
+base::Unexpected bad(std::string_view file, const std::string& what) {
+  return fail(ErrorCode::input_invalid, std::string(file) + " is no valid wheel: " + what);
+}
+
+/// A wheel must not replace what makes the virtual environment one.
+Result<void> check_not_environment(std::string_view path, std::string_view file_name, const InstallScheme& scheme) {
+  const std::string bin = scheme.prefix + "/bin/", lib64 = scheme.prefix + "/lib64";
+  for (const auto& own : {bin + "python", bin + "python3", bin + "python" + scheme.python_version,
+                          scheme.prefix + "/pyvenv.cfg", lib64})
+    if (path == own || path.starts_with(lib64 + "/"))
+      return bad(file_name, "it would replace /" + std::string(path) + " of the environment");
+  return {};
 }
 
 std::string record_hash(std::string_view content) {
@@ -118,19 +149,20 @@ Result<std::string> installed_path(std::string_view entry_name, std::string_view
       return std::string();
     return scheme.site_packages() + "/" + std::string(entry_name);
   }
-  const std::string rest(data->rest);
-  if (!rest.empty()) {
-    if (data->scheme == "purelib" || data->scheme == "platlib") return scheme.site_packages() + "/" + rest;
-    if (data->scheme == "scripts") return scheme.prefix + "/bin/" + rest;
-    if (data->scheme == "data") return scheme.prefix + "/" + rest;
-    if (data->scheme == "headers") {
-      // The venv scheme's "include/site/pythonX.Y/<distribution>", as pip and uv use it.
-      TK_TRY(const auto name, parse_wheel_name(file_name));
-      return scheme.prefix + "/include/site/python" + scheme.python_version + "/" + name.distribution + "/" + rest;
-    }
+  std::string folder;
+  if (data->scheme == "purelib" || data->scheme == "platlib") folder = scheme.site_packages();
+  if (data->scheme == "scripts") folder = scheme.prefix + "/bin";
+  if (data->scheme == "data") folder = scheme.prefix;
+  if (data->scheme == "headers") {
+    // The venv scheme's "include/site/pythonX.Y/<distribution>", as pip and uv use it.
+    TK_TRY(const auto name, parse_wheel_name(file_name));
+    folder = scheme.prefix + "/include/site/python" + scheme.python_version + "/" + name.distribution;
   }
-  return fail(ErrorCode::input_invalid, std::string(file_name) + " is no valid wheel: '" + std::string(entry_name) +
-                                            "' is in no known part of a .data folder");
+  if (folder.empty() || data->rest.empty())
+    return bad(file_name, "'" + std::string(entry_name) + "' is in no known part of a .data folder");
+  const auto path = folder + "/" + std::string(data->rest);
+  TK_CHECK(check_not_environment(path, file_name, scheme));
+  return path;
 }
 
 Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const InstallScheme& scheme) {
@@ -138,8 +170,6 @@ Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const Instal
   const auto bin = scheme.prefix + "/bin/";
   std::map<std::string, InstalledFile> files;
   const auto points = scripts_of(wheel, scheme);
-  std::set<std::string> launcher_paths;
-  for (const auto& point : points) launcher_paths.insert(bin + point.name);
 
   for (const auto& entry : wheel.entries()) {
     TK_TRY(const auto path, installed_path(entry.name, wheel.file_name(), scheme));
@@ -147,7 +177,7 @@ Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const Instal
     InstalledFile file{path, entry.is_executable, &entry, {}};
     const auto data = data_path(entry.name);
     if (data && data->scheme == "scripts") {
-      if (launcher_paths.count(path)) continue;  // the entry point's launcher takes its place
+      if (is_launcher_of(path, wheel.entry_points())) continue;  // ours takes its place
       file.is_executable = true;
       TK_TRY(auto content, wheel.content(entry));
       if (content.starts_with("#!python")) {
@@ -160,12 +190,17 @@ Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const Instal
       }
     }
     if (!files.emplace(path, std::move(file)).second)
-      return fail(ErrorCode::input_invalid,
-                  wheel.file_name() + " is no valid wheel: it installs " + path + " twice");
+      return bad(wheel.file_name(), "it installs /" + path + " twice");
   }
-  for (const auto& point : points)
+  for (const auto& point : points) {
+    TK_CHECK(check_not_environment(bin + point.name, wheel.file_name(), scheme));
     files[bin + point.name] = {bin + point.name, true, nullptr, launcher(point, scheme)};
+  }
   files[info + "INSTALLER"] = {info + "INSTALLER", false, nullptr, "torchkiln\n"};
+  for (const auto& [path, file] : files)
+    for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+      if (const auto folder = path.substr(0, slash); files.count(folder))
+        return bad(wheel.file_name(), "it installs /" + folder + " as a file and as a folder");
 
   std::vector<InstalledFile> plan;
   for (auto& [path, file] : files) plan.push_back(std::move(file));

@@ -32,7 +32,8 @@ struct InstalledFile {
 };
 
 /// Where an entry goes; empty for folders and for RECORD, which is written anew.
-/// Errors: a .data subfolder that is none of purelib, platlib, headers, scripts, data.
+/// Errors: a .data subfolder that is none of purelib, platlib, headers, scripts, data; a place that the virtual
+/// environment itself needs (bin/python, pyvenv.cfg).
 base::Result<std::string> installed_path(std::string_view entry_name, std::string_view file_name,
                                          const InstallScheme& scheme);
 

@@ -22,6 +22,13 @@ base::Unexpected bad(std::string_view file, const std::string& what) {
   return fail(ErrorCode::input_invalid, std::string(file) + " is no valid wheel: " + what);
 }
 
+/// Whether a name that becomes a file's holds what no file's name should.
+bool has_strange_character(std::string_view name) {
+  return std::any_of(name.begin(), name.end(), [](char c) {
+    return c == '/' || c == '\\' || c == 0x7f || (static_cast<unsigned char>(c) < 0x20);
+  });
+}
+
 /// The value of a "Key: value" line of WHEEL.
 std::optional<std::string> header(std::string_view text, std::string_view key) {
   for (const auto line : base::lines(text)) {
@@ -55,7 +62,10 @@ Result<WheelName> parse_wheel_name(std::string_view file_name) {
     return bad(file_name, "its name does not have the parts name-version-python-abi-platform");
   for (const auto part : parts)
     if (part.empty()) return bad(file_name, "its name has an empty part");
+  if (has_strange_character(file_name)) return bad(file_name, "its name has a character that no wheel's name has");
   const std::size_t tags = parts.size() - 3;
+  if (tags == 3 && (parts[2].front() < '0' || parts[2].front() > '9'))
+    return bad(file_name, "its build tag does not begin with a digit");
   return WheelName{std::string(parts[0]),    std::string(parts[1]),        tags == 3 ? std::string(parts[2]) : "",
                    std::string(parts[tags]), std::string(parts[tags + 1]), std::string(parts[tags + 2])};
 }
@@ -182,7 +192,7 @@ Result<std::vector<EntryPoint>> parse_entry_points(std::string_view text, std::s
         !is_dotted_name(base::trim(target.substr(colon + 1))))
       return bad(file, "its script '" + std::string(name) + "' has the target '" + std::string(target) +
                            "', not module:object");
-    if (name.empty() || name.find('/') != std::string_view::npos || name.front() == '.')
+    if (name.empty() || has_strange_character(name) || name.front() == '.')
       return bad(file, "it has a script called '" + std::string(name) + "'");
     points.push_back({std::string(name), std::string(base::trim(target.substr(0, colon))),
                       std::string(base::trim(target.substr(colon + 1)))});
