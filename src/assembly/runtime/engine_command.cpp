@@ -1,7 +1,10 @@
 #include "assembly/runtime/engine_command.hpp"
 
+#include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
+#include "foundation/sys/files.hpp"
 
+#include <algorithm>
 #include <sys/resource.h>
 
 namespace torchkiln::runtime {
@@ -11,6 +14,11 @@ using base::fail;
 using base::Result;
 
 namespace {
+
+/// docker-run(1) and podman-run(1), "Exit Status": 125 the engine failed, 126 the command cannot be run, 127 it is
+/// not there.
+constexpr int k_engine_failed_status = 125;
+constexpr int k_not_found_status = 127;
 
 /// podman's default for open files and processes (containers.conf(5), default_ulimits, as built on Debian).
 constexpr rlim_t k_podman_limit = 1048576;
@@ -34,17 +42,30 @@ std::vector<std::string> podman_quirks() {
   std::error_code ignored;
   if (std::filesystem::exists("/sys/fs/cgroup/unified", ignored) && sys::find_program("runc"))
     append(arguments, {"--runtime", "runc"});
+  // podman itself runs with no more processes than there are process ids.
+  const auto pids =
+      base::parse_integer(base::trim(sys::read_file("/proc/sys/kernel/pid_max").value_or(std::string())));
   struct Limit {
     const char* name;
     decltype(RLIMIT_NOFILE) resource;
+    rlim_t most;
   };
-  for (const auto& limit : {Limit{"nofile", RLIMIT_NOFILE}, Limit{"nproc", RLIMIT_NPROC}}) {
+  for (const auto& limit : {Limit{"nofile", RLIMIT_NOFILE, k_podman_limit},
+                            Limit{"nproc", RLIMIT_NPROC, static_cast<rlim_t>(pids.value_or(k_podman_limit))}}) {
     rlimit value = {};
     if (::getrlimit(limit.resource, &value) != 0 || value.rlim_max >= k_podman_limit) continue;
-    const auto hard = std::to_string(value.rlim_max);
+    const auto hard = std::to_string(std::min(value.rlim_max, limit.most));
     append(arguments, {"--ulimit", std::string(limit.name) + "=" + hard + ":" + hard});
   }
   return arguments;
+}
+
+bool is_engine_failure(int exit_status, std::string_view errors) {
+  if (exit_status < k_engine_failed_status || exit_status > k_not_found_status) return false;
+  // The command's own status may be any of them too; the clients' complaints begin in their own ways.
+  const auto said = base::lines(base::trim(errors));
+  return !said.empty() && (said.back().starts_with("docker: ") || said.back().starts_with("Error: ") ||
+                           said.front().starts_with("docker: ") || said.front().starts_with("Error: "));
 }
 
 Result<std::vector<std::string>> engine_command(RuntimeKind engine, const std::string& image_reference,
@@ -82,6 +103,14 @@ Result<std::vector<std::string>> engine_command(RuntimeKind engine, const std::s
   if (terminal == Terminal::ours) arguments.emplace_back("--tty");
   append(arguments, {"--entrypoint", request.arguments.at(0), image_reference});
   arguments.insert(arguments.end(), request.arguments.begin() + 1, request.arguments.end());
+  return arguments;
+}
+
+std::vector<std::string> engine_clean_up(RuntimeKind engine, const std::string& container_name) {
+  std::vector<std::string> arguments = {std::string(name(engine)), "rm", "--force"};
+  // docker kills; podman asks politely for ten seconds first.
+  if (engine == RuntimeKind::podman) arguments.emplace_back("--time=0");
+  arguments.push_back(container_name);
   return arguments;
 }
 

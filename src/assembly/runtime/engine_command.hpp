@@ -5,16 +5,17 @@
 #include "assembly/runtime/container_config.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace torchkiln::runtime {
 
-/// The status by which both clients say that the engine, not the command, failed (docker-run(1), podman-run(1)).
-inline constexpr int k_engine_failed_status = 125;
-
 /// Arguments that this host needs with podman: on hybrid control groups its default runtime crun refuses to work,
 /// and its default limits are above what an unprivileged process may set.
 std::vector<std::string> podman_quirks();
+
+/// Whether a client's exit status and standard error say that the command did not run.
+bool is_engine_failure(int exit_status, std::string_view errors);
 
 /// The command that runs a checked request in the image, in a container called `container_name`. An Error (usage)
 /// for what engines cannot do: RootAccess::kept, and mounts with a comma or a quote in their paths.
@@ -22,5 +23,8 @@ base::Result<std::vector<std::string>> engine_command(RuntimeKind engine, const 
                                                       const RunRequest& request, Terminal terminal,
                                                       const std::string& container_name,
                                                       const std::vector<std::string>& quirks);
+
+/// The command that ends and removes that container, at once.
+std::vector<std::string> engine_clean_up(RuntimeKind engine, const std::string& container_name);
 
 }  // namespace torchkiln::runtime

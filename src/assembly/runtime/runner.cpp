@@ -166,11 +166,11 @@ Result<RunOutcome> Runner::run_in_engine(RuntimeKind engine, const std::string& 
   EngineJob job;
   TK_TRY(job.arguments,
          engine_command(engine, image_reference, request, terminal_of(request), container_name, quirks));
-  job.clean_up = {std::string(name(engine)), "rm", "--force", container_name};
+  job.clean_up = engine_clean_up(engine, container_name);
   const double start_s = sys::monotonic_s();
   TK_TRY(auto inner, call_inner(inner_call(m_self_program, folder.path(), request), std::move(job)));
   auto outcome = make_outcome(std::move(inner), sys::monotonic_s() - start_s);
-  if (outcome.timed_out || outcome.exit_status != k_engine_failed_status) return outcome;
+  if (outcome.timed_out || !is_engine_failure(outcome.exit_status, outcome.errors)) return outcome;
   return fail({ErrorCode::tool_failed,
                std::string(name(engine)) + " could not run the command",
                std::nullopt,

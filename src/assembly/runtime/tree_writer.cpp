@@ -64,6 +64,7 @@ base::Unexpected TreeWriter::failed(std::string_view what, const std::string& pa
 Result<TreeWriter> TreeWriter::open(const std::filesystem::path& folder) {
   TreeWriter writer(folder);
   TK_TRY(writer.m_root, sys::open_file(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  writer.m_folder_times.push_back({"", 0, 0});  // unless the tar has an entry for it
   return writer;
 }
 

@@ -134,11 +134,15 @@ TEST_CASE("an engine's container gives its output and status") {
 
 TEST_CASE("an engine's own failure is an error with its words") {
   Workshop here;
-  const FakeEngines engines(here, "echo 'no such image' >&2; exit 125");
+  const FakeEngines engines(here,
+                            "echo 'docker: no such image.' >&2; echo \"See 'docker run --help'.\" >&2; exit 125");
   const auto outcome = here.runner.run_in_engine(RuntimeKind::docker, "image", request_for({"true"}));
   REQUIRE_FALSE(outcome);
   CHECK(outcome.error().message == "docker could not run the command");
-  CHECK(outcome.error().notes == std::vector<std::string>{"no such image"});
+  CHECK(outcome.error().notes == std::vector<std::string>{"docker: no such image.\nSee 'docker run --help'."});
+  CHECK(is_engine_failure(127, "Error: runc: executable file not found\n"));
+  CHECK_FALSE(is_engine_failure(127, "sh: 1: foo: not found\n"));
+  CHECK_FALSE(is_engine_failure(1, "Error: a program's own\n"));
 }
 
 TEST_CASE("a time-out removes the engine's container") {
@@ -153,6 +157,8 @@ TEST_CASE("a time-out removes the engine's container") {
   REQUIRE(log.size() == 2);
   CHECK(log[0].find("run --rm") == 0);
   CHECK(log[1].find("rm --force torchkiln-work-") == 0);
+  CHECK(engine_clean_up(RuntimeKind::podman, "n") ==
+        std::vector<std::string>{"podman", "rm", "--force", "--time=0", "n"});
 }
 
 TEST_CASE("a runtime that does not work says why, and is not asked twice") {

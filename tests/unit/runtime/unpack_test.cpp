@@ -155,7 +155,15 @@ TEST_CASE("hard links are one file, a link to a symbolic link included") {
                                                  .text()));
   CHECK(status_of(folder / "b").st_ino == status_of(folder / "d/a").st_ino);
   CHECK(status_of(folder / "t").st_ino == status_of(folder / "s").st_ino);
-  CHECK((status_of(folder / "d").st_mode & 07777) == 0755);
+}
+
+TEST_CASE("folders that the tar does not mention are the same every time") {
+  Workshop here;
+  const auto folder = here.unpack(here.layer(TarText().file("a/b/c", "x").text()));
+  for (const auto& implicit : {folder, folder / "a", folder / "a/b"}) {
+    CHECK((status_of(implicit).st_mode & 07777) == 0755);
+    CHECK(status_of(implicit).st_mtim.tv_sec == 0);
+  }
 }
 
 TEST_CASE("the last entry of a name wins, and links are replaced, not followed") {
