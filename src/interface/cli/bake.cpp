@@ -20,7 +20,8 @@ namespace {
 struct Options {
   SpecOptions spec;
   LockOptions lock;
-  std::string output, key, level = "cpu";
+  KeyOptions key;
+  std::string output, level = "cpu";
 };
 
 /// A stamp of our own key that already says, of this digest on this machine, what a new run would say.
@@ -69,18 +70,12 @@ Result<int> bake(const Options& options, Session& session) {
                       "--level '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
   TK_TRY(const auto project, load_project(options.spec));
   TK_TRY(auto outcome, ensure_lock(project, options.lock, session));
-  if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
-    TK_TRY(const auto matrix, session.load_matrix());
-    session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
-                  console::outcome_json(*conflict, matrix.date));
-    return 1;
-  }
+  if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
   const auto& lock = std::get<lock::Lock>(outcome);
   const auto folder = options.output.empty() ? project.files.layout : fs::path(options.output);
   TK_TRY(const auto built, build_images(project, lock, folder, session));
 
-  const auto key_path = options.key.empty() ? default_key_path() : fs::path(options.key);
-  TK_TRY(const auto key, stamp::PrivateKey::load_or_create(key_path, nullptr));
+  TK_TRY(const auto key, open_signing_key(options.key));
   TK_TRY(const auto layout, oci::Layout::open(folder));
   console::BakeSummary summary;
   for (const auto& one : built) {
@@ -91,7 +86,7 @@ Result<int> bake(const Options& options, Session& session) {
   summary.spec_file = project.files.spec.string();
   summary.lock_file = project.files.lock.string();
   summary.layout = folder.string();
-  summary.public_key = stamp::public_path(key_path).string();
+  summary.public_key = stamp::public_path(options.key.path()).string();
   summary.times = session.progress().times();
   summary.seconds = sys::monotonic_s() - start_s;
   session.print(console::bake_text(summary, session.paint()), console::bake_json(summary));
@@ -109,10 +104,7 @@ void add_bake(CLI::App& program, Action& chosen) {
   add_lock_options(*command, options->lock);
   command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")
       ->type_name("DIR");
-  command
-      ->add_option("--key", options->key,
-                   "Private key that stamps; made when there is none (default: ~/.config/torchkiln/stamp.key)")
-      ->type_name("FILE");
+  add_key_options(*command, options->key);
   command
       ->add_option("--level", options->level, "Level to verify: static, boot, cpu, gpu or multi-gpu (default: cpu)")
       ->type_name("LEVEL");

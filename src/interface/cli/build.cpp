@@ -23,12 +23,7 @@ void add_build(CLI::App& program, Action& chosen) {
     chosen = [options](Session& session) -> base::Result<int> {
       TK_TRY(const auto project, load_project(options->spec));
       TK_TRY(auto outcome, ensure_lock(project, options->lock, session));
-      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
-        TK_TRY(const auto matrix, session.load_matrix());
-        session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
-                      console::outcome_json(*conflict, matrix.date));
-        return 1;
-      }
+      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       const auto layout = options->output.empty() ? project.files.layout : std::filesystem::path(options->output);
       TK_TRY(const auto built, build_images(project, std::move(std::get<lock::Lock>(outcome)), layout, session));
       session.print(console::build_text(built, layout.string(), session.paint()),

@@ -27,6 +27,7 @@ void add_matrix(CLI::App& program, Action& chosen);
 /// The positional kiln.toml and the options that mirror it.
 void add_spec_options(CLI::App& command, SpecOptions& options);
 void add_lock_options(CLI::App& command, LockOptions& options);
+void add_key_options(CLI::App& command, KeyOptions& options);
 
 /// A layout on disk and the image in it that IMAGE names. Errors: usage for images that are elsewhere.
 struct OpenedImage {

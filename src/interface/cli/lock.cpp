@@ -19,9 +19,9 @@ base::Result<int> check(const Project& project, Session& session) {
   TK_TRY(const auto lock, read_lock(project.files.lock));
   const bool current = lock::is_current(lock, project.spec);
   const auto file = project.files.lock.string();
-  session.print(
+  TK_CHECK(session.print(
       current ? file + " answers the spec\n" : file + " is stale: the spec has changed; run 'torchkiln lock'\n",
-      fmt::format("{{\"schema\":\"torchkiln.lock-check/1\",\"current\":{}}}\n", current));
+      oci::Json{{"schema", "torchkiln.lock-check/1"}, {"lock", file}, {"current", current}}));
   return current ? 0 : 1;
 }
 
@@ -49,17 +49,14 @@ void add_lock(CLI::App& program, Action& chosen) {
         if (!package.empty()) lock_options.upgrade_packages.push_back(package);
       if (asked && lock_options.upgrade_packages.empty()) lock_options.upgrade = lock::Upgrade::all;
       TK_TRY(const auto outcome, ensure_lock(project, lock_options, session));
-      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
-        TK_TRY(const auto matrix, session.load_matrix());
-        session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
-                      console::outcome_json(*conflict, matrix.date));
-        return 1;
-      }
+      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       const auto& lock = std::get<lock::Lock>(outcome);
-      session.print(fmt::format("{}: {} wheels, {} Debian packages\n", project.files.lock.string(),
-                                lock.wheels.size(), lock.debs.size()),
-                    fmt::format("{{\"schema\":\"torchkiln.lock-result/1\",\"lock\":\"{}\",\"identity\":\"{}\"}}\n",
-                                project.files.lock.string(), lock::identity(lock).to_string()));
+      const auto file = project.files.lock.string();
+      TK_CHECK(session.print(
+          fmt::format("{}: {} wheels, {} Debian packages\n", file, lock.wheels.size(), lock.debs.size()),
+          oci::Json{{"schema", "torchkiln.lock-result/1"},
+                    {"lock", file},
+                    {"identity", lock::identity(lock).to_string()}}));
       return 0;
     };
   });

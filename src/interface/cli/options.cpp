@@ -44,6 +44,25 @@ void add_lock_options(CLI::App& command, LockOptions& options) {
       ->group(group);
 }
 
+void add_key_options(CLI::App& command, KeyOptions& options) {
+  const std::string group = "The key that signs";
+  command
+      .add_option("--key", options.file,
+                  "Private key; made when there is none (default: ~/.config/torchkiln/stamp.key)")
+      ->type_name("FILE")
+      ->group(group);
+  auto* file =
+      command.add_option("--passphrase-file", options.passphrase_file, "File whose first line opens the key")
+          ->type_name("FILE")
+          ->group(group);
+  command
+      .add_option("--passphrase-fd", options.passphrase_descriptor,
+                  "File descriptor whose first line opens the key")
+      ->type_name("N")
+      ->excludes(file)
+      ->group(group);
+}
+
 Result<OpenedImage> open_image(const std::string& text) {
   TK_TRY(const auto reference, oci::parse_reference(text));
   const auto* in_layout = std::get_if<oci::LayoutReference>(&reference);

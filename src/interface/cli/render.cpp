@@ -50,15 +50,11 @@ void add_render(CLI::App& program, Action& chosen) {
     chosen = [options](Session& session) -> base::Result<int> {
       TK_TRY(const auto project, load_project(options->spec));
       TK_TRY(const auto outcome, ensure_lock(project, options->lock, session));
-      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) {
-        TK_TRY(const auto matrix, session.load_matrix());
-        session.print(console::conflict_text(*conflict, matrix.date, console::Explain::brief, session.paint()),
-                      console::outcome_json(*conflict, matrix.date));
-        return 1;
-      }
+      if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       TK_CHECK(session.take_cache());
       TK_TRY(const auto created_s, sys::source_date_epoch());
-      std::string text, list;
+      std::string text;
+      oci::Json contexts = oci::Json::array();
       for (const auto variant : project.spec.image.variants) {
         const auto& lock = std::get<lock::Lock>(outcome);
         const auto recipe = recipe::make_recipe(lock, variant, created_s);
@@ -66,10 +62,10 @@ void add_render(CLI::App& program, Action& chosen) {
         TK_CHECK(write_context(lock, recipe, folder, session));
         text += fmt::format("{}: build it with\n  DOCKER_BUILDKIT=1 docker build --tag {} {}\n",
                             (folder / "Dockerfile").string(), recipe.reference, folder.string());
-        list += fmt::format("{}{{\"variant\":\"{}\",\"folder\":\"{}\",\"reference\":\"{}\"}}",
-                            list.empty() ? "" : ",", name(variant), folder.string(), recipe.reference);
+        contexts.push_back(
+            {{"variant", name(variant)}, {"folder", folder.string()}, {"reference", recipe.reference}});
       }
-      session.print(text, "{\"schema\":\"torchkiln.render/1\",\"contexts\":[" + list + "]}\n");
+      TK_CHECK(session.print(text, oci::Json{{"schema", "torchkiln.render/1"}, {"contexts", contexts}}));
       return 0;
     };
   });

@@ -20,6 +20,12 @@ void Session::print(const std::string& text, const std::string& json) {
   console::print_result(is_json() ? json : text);
 }
 
+Result<void> Session::print(const std::string& text, const oci::Json& json) {
+  TK_TRY(const auto bytes, oci::to_bytes(json));
+  print(text, bytes + "\n");
+  return {};
+}
+
 Result<fs::path> Session::data_folder(const std::string& name) const {
   std::vector<fs::path> candidates;
   if (const auto data = sys::environment("TORCHKILN_DATA")) candidates.emplace_back(fs::path(*data) / name);

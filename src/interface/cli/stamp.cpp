@@ -18,7 +18,8 @@ using base::Result;
 namespace {
 
 struct MakeOptions {
-  std::string image, report, key;
+  std::string image, report;
+  KeyOptions key;
 };
 struct CheckOptions {
   std::string image, level = "gpu", max_age, driver;
@@ -59,16 +60,18 @@ Result<int> make(const MakeOptions& options, Session& session) {
     return fail(ErrorCode::usage, "stamp needs an IMAGE and --report FILE", {"torchkiln stamp --help"});
   TK_TRY(const auto opened, open_image(options.image));
   TK_TRY(const auto report, sys::read_file(options.report));
-  const auto key_path = options.key.empty() ? default_key_path() : std::filesystem::path(options.key);
-  TK_TRY(const auto key, stamp::PrivateKey::load_or_create(key_path, nullptr));
+  TK_TRY(const auto key, open_signing_key(options.key));
   TK_TRY(const auto stamp, stamp::attach(opened.layout, opened.image, {report, options.report}, key));
   const auto statements = stamp::statements_path(opened.layout).string();
-  session.print(
-      fmt::format("stamped {}\n  stamp      {}\n  statements {}\n  public key {}\n",
-                  opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(), statements,
-                  stamp::public_path(key_path).string()),
-      fmt::format("{{\"schema\":\"torchkiln.stamp/1\",\"image\":\"{}\",\"stamp\":\"{}\",\"statements\":\"{}\"}}\n",
-                  opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(), statements));
+  const auto public_key = stamp::public_path(options.key.path()).string();
+  TK_CHECK(session.print(fmt::format("stamped {}\n  stamp      {}\n  statements {}\n  public key {}\n",
+                                     opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(),
+                                     statements, public_key),
+                         oci::Json{{"schema", "torchkiln.stamp/1"},
+                                   {"image", opened.image.descriptor.digest.to_string()},
+                                   {"stamp", stamp.referrer.digest.to_string()},
+                                   {"statements", statements},
+                                   {"public_key", public_key}}));
   return 0;
 }
 
@@ -80,7 +83,7 @@ Result<int> check(const CheckOptions& options, Session& session) {
     policy.keys.push_back(std::move(key));
   }
   if (policy.keys.empty()) {
-    TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(default_key_path())));
+    TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(KeyOptions().path())));
     policy.keys.push_back(std::move(key));
   }
   const auto level = stamp::parse_level(options.level);
@@ -108,10 +111,7 @@ void add_stamp(CLI::App& program, Action& chosen) {
   auto making = std::make_shared<MakeOptions>();
   command->add_option("image", making->image, "oci:DIR[:TAG]")->type_name("IMAGE");
   command->add_option("--report", making->report, "The report that 'verify' wrote")->type_name("FILE");
-  command
-      ->add_option("--key", making->key,
-                   "Private key; made when there is none (default: ~/.config/torchkiln/stamp.key)")
-      ->type_name("FILE");
+  add_key_options(*command, making->key);
   command->require_subcommand(0, 1);
 
   auto* checker = command->add_subcommand("check", "Exit 0 only if a stamp proves what is required");
@@ -130,8 +130,7 @@ void add_stamp(CLI::App& program, Action& chosen) {
   checker->add_option("--max-age", checking->max_age, "Oldest stamp that counts, for example 90d")
       ->type_name("AGE");
 
-  command->callback([&chosen, command, checker, making, checking] {
-    (void)command;
+  command->callback([&chosen, checker, making, checking] {
     if (checker->parsed())
       chosen = [checking](Session& session) { return check(*checking, session); };
     else

@@ -7,6 +7,8 @@
 #include "knowledge/host/host.hpp"
 #include "plan/recipe/recipe.hpp"
 
+#include <sys/utsname.h>
+
 #include <fmt/format.h>
 
 namespace torchkiln::cli {
@@ -42,6 +44,24 @@ Result<void> add_this_host(spec::Overrides& overrides) {
   return {};
 }
 
+/// The solver's request for this spec, on this machine's architecture.
+Result<solver::Request> request_for(const Project& project, const matrix::Matrix& matrix) {
+  TK_TRY(auto request, solver::request_of(project.spec, matrix));
+  utsname names = {};
+  if (::uname(&names) == 0)
+    if (const auto architecture = matrix::parse_architecture(names.machine)) request.architecture = *architecture;
+  return request;
+}
+
+/// What the solver knows and the direct engine cannot make yet.
+Result<void> check_buildable(const spec::Spec& spec) {
+  for (const auto variant : spec.image.variants)
+    if (variant != spec::Variant::runtime)
+      return fail(ErrorCode::spec_invalid, fmt::format("the variant '{}' cannot be built yet", name(variant)),
+                  {"variants = [\"runtime\"]"});
+  return {};
+}
+
 Result<std::optional<lock::Lock>> read_lock_if_any(const fs::path& file) {
   std::error_code error;
   if (!fs::exists(file, error)) return std::optional<lock::Lock>();
@@ -74,7 +94,7 @@ Result<Project> load_project(const SpecOptions& options) {
 }
 
 Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix) {
-  TK_TRY(const auto request, solver::request_of(project.spec, matrix));
+  TK_TRY(const auto request, request_for(project, matrix));
   return solver::solve(request, matrix);
 }
 
@@ -84,13 +104,14 @@ Result<lock::Lock> read_lock(const fs::path& file) {
 }
 
 Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session) {
+  TK_CHECK(check_buildable(project.spec));
   TK_TRY(auto earlier, read_lock_if_any(project.files.lock));
   const bool keep = options.upgrade == lock::Upgrade::keep && options.upgrade_packages.empty();
   if (earlier && keep && lock::is_current(*earlier, project.spec)) return LockOutcome(std::move(*earlier));
 
   base::Step step(session.progress(), "Resolving", project.spec.file.empty() ? "the options" : project.spec.file);
   TK_TRY(const auto matrix, session.load_matrix());
-  TK_TRY(auto request, solver::request_of(project.spec, matrix));
+  TK_TRY(auto request, request_for(project, matrix));
   if (options.indexes.torch_index.empty()) request.indexes = solver::Indexes::default_only;
   auto outcome = solver::solve(request, matrix);
   if (auto* conflict = std::get_if<solver::Conflict>(&outcome)) return LockOutcome(std::move(*conflict));
@@ -132,9 +153,6 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
   TK_TRY(const auto layout, oci::Layout::create(layout_folder));
   std::vector<console::BuiltImage> built;
   for (const auto variant : project.spec.image.variants) {
-    if (variant != spec::Variant::runtime)
-      return fail(ErrorCode::usage, fmt::format("the variant '{}' cannot be built yet", name(variant)),
-                  {"variants = [\"runtime\"]"});
     const auto recipe = recipe::make_recipe(lock, variant, created_s);
     TK_TRY(const auto parts, engine::make_parts(lock, recipe, engine::BuildRoot::wanted, session.cache(),
                                                 session.http(), session.progress()));
@@ -159,10 +177,30 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
   return built;
 }
 
-fs::path default_key_path() {
+Result<int> tell_conflict(const solver::Conflict& conflict, Session& session) {
+  TK_TRY(const auto matrix, session.load_matrix());
+  session.print(console::conflict_text(conflict, matrix.date, console::Explain::brief, session.paint()),
+                console::outcome_json(conflict, matrix.date));
+  return 1;
+}
+
+fs::path KeyOptions::path() const {
+  if (!file.empty()) return file;
   const auto configuration =
       sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
   return fs::path(configuration) / "torchkiln/stamp.key";
+}
+
+Result<stamp::PrivateKey> open_signing_key(const KeyOptions& options) {
+  if (options.passphrase_descriptor >= 0) {
+    TK_TRY(const auto words, stamp::Passphrase::from_descriptor(options.passphrase_descriptor));
+    return stamp::PrivateKey::load_or_create(options.path(), &words);
+  }
+  if (!options.passphrase_file.empty()) {
+    TK_TRY(const auto words, stamp::Passphrase::from_file(options.passphrase_file));
+    return stamp::PrivateKey::load_or_create(options.path(), &words);
+  }
+  return stamp::PrivateKey::load_or_create(options.path(), nullptr);
 }
 
 }  // namespace torchkiln::cli

@@ -57,7 +57,18 @@ base::Result<lock::Lock> read_lock(const std::filesystem::path& file);
 base::Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
                                                             const std::filesystem::path& layout, Session& session);
 
-/// Where the signing key lies unless --key says otherwise.
-std::filesystem::path default_key_path();
+/// Tells why there is no lock; the exit status.
+base::Result<int> tell_conflict(const solver::Conflict& conflict, Session& session);
+
+/// The key that signs, and where the words that open it come from: never an argument.
+struct KeyOptions {
+  std::string file;  ///< empty: the default
+  std::string passphrase_file;
+  int passphrase_descriptor = -1;
+
+  std::filesystem::path path() const;
+};
+/// The key, made when there is none.
+base::Result<stamp::PrivateKey> open_signing_key(const KeyOptions& options);
 
 }  // namespace torchkiln::cli

@@ -23,6 +23,13 @@ std::string size_row(const BuiltImage& built) {
   return text;
 }
 
+/// Reasons may be whole stack traces; the report has them in full.
+std::string first_line(const std::string& text) {
+  constexpr std::size_t k_shown_bytes = 200;
+  const auto line = text.substr(0, text.find('\n'));
+  return line.size() > k_shown_bytes ? line.substr(0, k_shown_bytes) + "…" : line;
+}
+
 std::string verdict_word(const stamp::TestOutcome& test, const Paint& paint) {
   switch (test.verdict) {
     case stamp::TestVerdict::pass:
@@ -88,7 +95,7 @@ std::string bake_text(const BakeSummary& summary, const Paint& paint) {
     text += row("level", level_sentence(baked.run) + when);
     for (const auto& test : baked.run.tests)
       if (test.verdict == stamp::TestVerdict::fail)
-        text += row("", paint.red("FAIL") + " " + test.id + ": " + test.reason);
+        text += row("", paint.red("FAIL") + " " + test.id + ": " + first_line(test.reason));
     text += row("report", baked.report_file);
     text += row("stamp", baked.statements_file);
   }
@@ -165,7 +172,7 @@ std::string verification_text(const verify::Verification& verification, const Pa
   std::string text;
   for (const auto& test : verification.run.tests) {
     text += fmt::format("{}  {:<28} {:>7.2f} s", verdict_word(test, paint), test.id, test.duration_s);
-    if (!test.reason.empty()) text += "  " + test.reason;
+    if (!test.reason.empty()) text += "  " + first_line(test.reason);
     text += "\n";
   }
   text += fmt::format("level asked: {}, level reached: {}\n", stamp::name(verification.run.asked),

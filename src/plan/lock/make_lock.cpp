@@ -140,6 +140,9 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
         fmt::format("torch {}+{} is not on the default Python index", resolution.pytorch.to_string(),
                     resolution.build),
         {"name PyTorch's own index: --torch-index https://index.example/whl", "or leave the CUDA version open"});
+  if (resolution.os.distribution != "debian")
+    return base::fail(base::ErrorCode::spec_invalid, "an image of " + resolution.os.id + " cannot be made yet",
+                      {"os = \"debian-12\""});
   Lock lock;
   lock.spec_digest = digest_of(request.spec);
   lock.matrix_revision = request.matrix_revision;
