@@ -58,7 +58,7 @@ RunOutcome make_outcome(InnerOutcome inner, double seconds) {
 /// An image of nothing but the host's own programs, to see whether a container runs at all.
 RunRequest probe_request() {
   RunRequest request;
-  request.arguments = {"/usr/bin/env", "true"};
+  request.arguments = {"true"};
   request.timeout_s = k_probe_timeout_s;
   std::error_code ignored;
   for (const char* folder : {"/usr", "/bin", "/lib", "/lib64"})
@@ -100,10 +100,11 @@ Result<void> Runner::probe(RuntimeKind kind) const {
     return {};
   }
   TK_TRY(const auto outcome, run(kind, {}, probe_request()));
-  if (outcome.timed_out) return fail(ErrorCode::tool_failed, "'" + program + "' did not run /bin/true in time");
+  if (outcome.timed_out)
+    return fail(ErrorCode::tool_failed, "'" + program + "' did not run a trivial container in time");
   if (outcome.exit_status != 0)
     return fail({ErrorCode::tool_failed,
-                 "'" + program + "' ran /bin/true with status " + std::to_string(outcome.exit_status),
+                 "'" + program + "' ran a trivial container with status " + std::to_string(outcome.exit_status),
                  std::nullopt,
                  {outcome.errors},
                  {}});

@@ -3,6 +3,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/interrupt.hpp"
+#include "foundation/sys/process.hpp"
 #include "layers.hpp"
 
 #include <atomic>
@@ -163,4 +164,38 @@ TEST_CASE("a killed unpacking leaves nothing that counts, and the next one succe
   CHECK_FALSE(here.store.contains(layer.diff_id));
   CHECK(sys::read_file(here.unpack(layer) / "d/a").value() == "alpha");
   CHECK(here.leftovers().empty());
+}
+
+// Not a test of its own: runs with a folder on a disk of four megabytes.
+TEST_CASE("full disk", "[.full-disk]") {
+  REQUIRE(sys::environment("TORCHKILN_TEST_FOLDER"));
+  Workshop here;
+  const runtime::UnpackStore store(*sys::environment("TORCHKILN_TEST_FOLDER"), sys::executable_path());
+  const auto small = here.layer(TarText().file("a", "alpha").text());
+  const auto unpacked = store.unpack(here.layer(TarText().file("a", std::string(8 << 20, 'x')).text()));
+  REQUIRE_FALSE(unpacked);
+  REQUIRE(unpacked.error().code == base::ErrorCode::disk_full);
+  REQUIRE(sys::list_directory(*sys::environment("TORCHKILN_TEST_FOLDER") + "/work").value() ==
+          std::vector<std::string>{"lock"});
+  REQUIRE(store.unpack(small));
+}
+
+TEST_CASE("a full disk is told, and what was unpacked so far is gone", "[as-root]") {
+  if (!sys::is_root()) return;  // who is not cannot mount a small disk
+  Workshop here;
+  const auto folder = (here.folder.path() / "disk").string();
+  REQUIRE(sys::make_directories(folder));
+  ::setenv("TORCHKILN_TEST_FOLDER", folder.c_str(), 1);
+  sys::Command command;
+  command.arguments = {"unshare",
+                       "--mount",
+                       "sh",
+                       "-c",
+                       "mount -t tmpfs -o size=4m none \"$0\" && exec \"$1\" 'full disk'",
+                       folder,
+                       sys::executable_path().string()};
+  const auto outcome = sys::run(command);
+  REQUIRE(outcome);
+  INFO(outcome->output << outcome->errors);
+  CHECK(outcome->exit_status == 0);
 }

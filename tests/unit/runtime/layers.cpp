@@ -54,13 +54,10 @@ TarText& TarText::entry(char type, const std::string& path, const std::string& t
   put_octal(&header[116], 8, attributes.gid);
   put_octal(&header[124], 12, content.size());
   put_octal(&header[136], 12, static_cast<std::uint64_t>(attributes.mtime_s));
-  std::memset(&header[148], ' ', 8);
   header[156] = type;
   std::memcpy(&header[157], target.data(), target.size());
   std::memcpy(&header[257], "ustar\00000", 8);
-  unsigned sum = 0;
-  for (const char byte : header) sum += static_cast<unsigned char>(byte);
-  put_octal(&header[148], 7, sum);
+  mend_checksum(header.data());
   m_text.append(header.data(), header.size());
   m_text += content;
   m_text.append((512 - content.size() % 512) % 512, '\0');
@@ -81,9 +78,12 @@ TarText& TarText::special(char type, const std::string& path, const std::string&
 TarText& TarText::pax(std::string_view records, char type) {
   return entry(type, "pax", "", records, {});
 }
-TarText& TarText::raw(std::string_view bytes) {
-  m_text += bytes;
-  return *this;
+void TarText::mend_checksum(char* header) {
+  if (std::string_view(header + 257, 5) != "ustar") return;
+  std::memset(header + 148, ' ', 8);
+  unsigned sum = 0;
+  for (int i = 0; i < 512; ++i) sum += static_cast<unsigned char>(header[i]);
+  put_octal(header + 148, 7, sum);
 }
 
 std::string TarText::pax_record(const std::string& key, const std::string& value) {

@@ -28,7 +28,8 @@ class TarText {
   /// A pax header for the next entry, its records as they are.
   TarText& pax(std::string_view records, char type = 'x');
   static std::string pax_record(const std::string& key, const std::string& value);
-  TarText& raw(std::string_view bytes);
+  /// Makes the checksum of the header block at `header` right, if it is one.
+  static void mend_checksum(char* header);
 
   /// The archive with its end.
   std::string text() const { return m_text + std::string(1024, '\0'); }
