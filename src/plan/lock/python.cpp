@@ -49,6 +49,7 @@ base::Error uv_error(const sys::ProcessOutput& done, const PythonRequest& reques
   const bool unreachable = done.errors.find("Failed to fetch") != std::string::npos ||
                            done.errors.find("Could not connect") != std::string::npos ||
                            done.errors.find("error sending request") != std::string::npos ||
+                           done.errors.find("network was disabled") != std::string::npos ||
                            done.errors.find("Network connectivity is disabled") != std::string::npos;
   if (unreachable) {
     error.code = ErrorCode::network_failed;
