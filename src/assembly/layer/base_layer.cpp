@@ -113,7 +113,8 @@ Result<std::map<std::string, std::string>> account_files(const fs::path& tar) {
   std::map<std::string, std::string> files;
   archive_entry* entry = nullptr;
   int status = ARCHIVE_OK;
-  while ((status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK) {
+  // ARCHIVE_WARN: a name that our locale cannot write. Names of the files we look for are ASCII.
+  while ((status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK || status == ARCHIVE_WARN) {
     std::string name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
     if (name.starts_with("./")) name.erase(0, 2);
     const bool wanted = name == "etc/passwd" || name == "etc/group" || name == "etc/shadow" ||
@@ -166,7 +167,9 @@ std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalo
 Result<LayerFacts> compress_tar(const fs::path& tar, const sys::BlobStore& store, unsigned threads) {
   TK_TRY(const auto input, sys::MappedFile::open(tar));
   const auto bytes = input.bytes();
-  const std::size_t count = (bytes.size() + k_member_input_bytes - 1) / k_member_input_bytes;
+  // At least one member: a file of no members is not a gzip file.
+  const std::size_t count =
+      std::max<std::size_t>(1, (bytes.size() + k_member_input_bytes - 1) / k_member_input_bytes);
   std::vector<std::string> members(count);
   sys::Workers workers(threads);
   for (std::size_t i = 0; i < count; ++i)
