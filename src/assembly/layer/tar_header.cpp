@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t k_block = 512, k_name_bytes = 100, k_prefix_bytes = 155, k_link_bytes = 100;
 constexpr std::uint64_t k_octal_size_limit = 1ULL << 33;  // eleven octal digits
+constexpr unsigned k_octal_id_limit = 1U << 21;           // seven
 
 /// ustar's prefix and name for a path, if it can be split that way.
 std::optional<std::pair<std::string_view, std::string_view>> ustar_name(std::string_view path) {
@@ -35,8 +36,8 @@ std::string block_for(const TarHeader& header, std::string_view prefix, std::str
   std::string block(k_block, '\0');
   put(block, 0, name);
   put(block, 100, fmt::format("{:07o}", header.mode));
-  put(block, 108, fmt::format("{:07o}", header.uid));
-  put(block, 116, fmt::format("{:07o}", header.gid));
+  put(block, 108, fmt::format("{:07o}", header.uid < k_octal_id_limit ? header.uid : 0));
+  put(block, 116, fmt::format("{:07o}", header.gid < k_octal_id_limit ? header.gid : 0));
   put(block, 124, fmt::format("{:011o}", size_bytes));
   put(block, 136, fmt::format("{:011o}", header.time_s));
   block[156] = type;
@@ -72,6 +73,8 @@ std::string tar_header(const TarHeader& header) {
   std::string records;
   if (!split) records += pax_record("path", header.path);
   if (header.link_target.size() > k_link_bytes) records += pax_record("linkpath", header.link_target);
+  if (header.uid >= k_octal_id_limit) records += pax_record("uid", std::to_string(header.uid));
+  if (header.gid >= k_octal_id_limit) records += pax_record("gid", std::to_string(header.gid));
   if (header.size_bytes >= k_octal_size_limit) records += pax_record("size", std::to_string(header.size_bytes));
 
   std::string blocks;
