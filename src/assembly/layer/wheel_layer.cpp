@@ -55,9 +55,54 @@ Result<void> add_planned_file(LayerWriter& writer, const PlannedFile& planned) {
     return writer.add_file(header, content);
   }
   TK_TRY(const auto deflated, owner->compressed(*file.entry));
-  TK_CHECK(writer.add_deflated_file(header, deflated, file.entry->crc32));
+  if (auto added = writer.add_deflated_file(header, deflated, file.entry->crc32); !added) {
+    added.error().message = owner->file_name() + ": " + added.error().message;
+    return base::fail(std::move(added).error());
+  }
   owner->forget(deflated);
   return {};
+}
+
+/// Sorted with a "/" below every other character, so that a folder's content follows it at once.
+struct FolderOrder {
+  bool operator()(const std::string& a, const std::string& b) const {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+      const int left = x == '/' ? 0 : static_cast<unsigned char>(x),
+                right = y == '/' ? 0 : static_cast<unsigned char>(y);
+      return left < right;
+    });
+  }
+};
+using PlannedFiles = std::map<std::string, PlannedFile, FolderOrder>;
+
+/// The files of all wheels. What several have with equal bytes is the first one's, in the order of file names.
+Result<PlannedFiles> plan_files(std::span<const wheel::Wheel> wheels, const wheel::InstallScheme& scheme) {
+  std::vector<const wheel::Wheel*> by_name;
+  for (const auto& one : wheels) by_name.push_back(&one);
+  std::sort(by_name.begin(), by_name.end(),
+            [](const wheel::Wheel* a, const wheel::Wheel* b) { return a->file_name() < b->file_name(); });
+  const auto conflict = [](const PlannedFile& a, const wheel::Wheel& b, const std::string& path) {
+    return base::fail(base::ErrorCode::package_conflict,
+                      a.wheel->file_name() + " and " + b.file_name() + " both make /" + path);
+  };
+  PlannedFiles files;
+  for (const auto* one : by_name) {
+    TK_TRY(auto plan, wheel::plan_install(*one, scheme));
+    for (auto& file : plan) {
+      const auto path = file.path;
+      const bool from_wheel = file.entry != nullptr, is_executable = file.is_executable;
+      const auto [at, is_new] = files.emplace(path, PlannedFile{one, std::move(file)});
+      if (is_new) continue;
+      // Two entries have equal bytes: check_conflicts saw to that. What we make ourselves nobody compared.
+      if (!from_wheel || !at->second.file.entry) return conflict(at->second, *one, path);
+      at->second.file.is_executable = at->second.file.is_executable || is_executable;
+    }
+  }
+  for (const auto& [path, planned] : files)
+    for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
+      if (const auto file = files.find(path.substr(0, slash)); file != files.end())
+        return conflict(file->second, *planned.wheel, file->first);
+  return files;
 }
 
 }  // namespace
@@ -67,28 +112,7 @@ Result<LayerFacts> make_wheel_layer(std::span<const wheel::Wheel> wheels, const 
   std::vector<wheel::WheelContents> contents;
   for (const auto& one : wheels) contents.push_back({one.file_name(), one.entries()});
   TK_CHECK(wheel::check_conflicts(contents, scheme));
-
-  // Sorted with a "/" below every other character, so that a folder's content follows it at once.
-  struct FolderOrder {
-    bool operator()(const std::string& a, const std::string& b) const {
-      return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-        const int left = x == '/' ? 0 : static_cast<unsigned char>(x),
-                  right = y == '/' ? 0 : static_cast<unsigned char>(y);
-        return left < right;
-      });
-    }
-  };
-  std::map<std::string, PlannedFile, FolderOrder> files;
-  for (const auto& one : wheels) {
-    TK_TRY(auto plan, wheel::plan_install(one, scheme));
-    for (auto& file : plan) {
-      const auto path = file.path;
-      const auto [at, is_new] = files.emplace(path, PlannedFile{&one, std::move(file)});
-      if (is_new || (at->second.file.entry && at->second.wheel != &one)) continue;  // equal bytes: checked above
-      return base::fail(base::ErrorCode::package_conflict,
-                        at->second.wheel->file_name() + " and " + one.file_name() + " both make /" + path);
-    }
-  }
+  TK_TRY(const auto files, plan_files(wheels, scheme));
   TK_TRY(auto writer, LayerWriter::create(store));
   std::string last_folder;
   for (const auto& [path, planned] : files) {
