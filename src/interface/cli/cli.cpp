@@ -1,13 +1,16 @@
 #include "interface/cli/cli.hpp"
 
 #include "assembly/runtime/inner.hpp"
+#include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/interrupt.hpp"
 #include "interface/cli/commands.hpp"
 #include "interface/console/documents.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <map>
+#include <optional>
 
 namespace torchkiln::cli {
 
@@ -40,12 +43,12 @@ void add_common_options(CLI::App& program, CommonOptions& options) {
   program.add_option("--progress", options.view.progress, "auto, tty, plain, json or none")
       ->transform(CLI::CheckedTransformer(k_progress))
       ->envname("TORCHKILN_PROGRESS")
-      ->type_name("MODE")
+      ->option_text("MODE")
       ->group(group);
   program.add_option("--color", options.view.color, "auto, always or never")
       ->transform(CLI::CheckedTransformer(k_color))
       ->envname("TORCHKILN_COLOR")
-      ->type_name("WHEN")
+      ->option_text("WHEN")
       ->group(group);
   program
       .add_flag_callback(
@@ -62,6 +65,20 @@ int report(const base::Error& error, const CommonOptions& options) {
   console::print_message(console::error_text(error, console::Paint(console::coloring_of(options.view.color, 2))));
   if (options.view.format == console::OutputFormat::json) console::print_result(console::error_json(error));
   return base::exit_status(error.code);
+}
+
+/// The first argument that is no option, when it is no command either.
+std::optional<base::Error> unknown_command(const CLI::App& program, int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const auto* command : program.get_subcommands({})) names.push_back(command->get_name());
+  // Only the leading words: after an option it is not known what is its value.
+  if (argc < 2 || argv[1][0] == '-' || std::find(names.begin(), names.end(), argv[1]) != names.end())
+    return std::nullopt;
+  base::Error error{
+      base::ErrorCode::usage, "there is no command '" + std::string(argv[1]) + "'", std::nullopt, {}, {}};
+  if (const auto near = base::nearest(argv[1], names)) error.hints.push_back("did you mean '" + *near + "'?");
+  error.hints.emplace_back("torchkiln --help lists them");
+  return error;
 }
 
 }  // namespace
@@ -87,6 +104,7 @@ int run(int argc, char** argv) {
   add_stamp(program, chosen);
   add_run(program, chosen);
   add_matrix(program, chosen);
+  if (const auto error = unknown_command(program, argc, argv)) return report(*error, options);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

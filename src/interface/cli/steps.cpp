@@ -83,6 +83,9 @@ Result<Project> load_project(const SpecOptions& options) {
     return fail(ErrorCode::usage, "there is no kiln.toml here",
                 {"write one (see README.md), name one, or say what you want: --pytorch 2.8 --gpu A100"});
   if (!file.empty()) {
+    if (!fs::exists(file, error))
+      return fail(ErrorCode::usage, "there is no file " + file.string(),
+                  {"name a kiln.toml, or a folder that holds one"});
     TK_TRY(const auto text, sys::read_file(file));
     TK_TRY(project.spec, spec::parse(text, file.string()));
   }
@@ -99,6 +102,9 @@ Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& ma
 }
 
 Result<lock::Lock> read_lock(const fs::path& file) {
+  std::error_code error;
+  if (!fs::exists(file, error))
+    return fail(ErrorCode::lock_invalid, "there is no " + file.string(), {"make it with 'torchkiln lock'"});
   TK_TRY(const auto text, sys::read_file(file));
   return lock::parse(text, file.string());
 }

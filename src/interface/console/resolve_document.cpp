@@ -72,9 +72,11 @@ std::string resolution_text(const solver::Resolution& r, const std::string& matr
                                     r.driver_without_minor_version_compatibility.to_string(), r.cuda.to_string()));
   if (r.driver_mode) text += row("", fmt::format("yours runs it in mode {}", name(*r.driver_mode)));
   text += row("GPUs", architectures(r.sass) + (r.ptx.empty() ? ", no PTX" : ", PTX for " + architectures(r.ptx)));
-  for (const auto& gpu : r.gpus)
-    text += row("", fmt::format("{} ({}, compute capability {}): {}, driver {} or newer", gpu.requested, gpu.model,
+  for (const auto& gpu : r.gpus) {
+    const auto model = gpu.model == gpu.requested ? "" : gpu.model + ", ";
+    text += row("", fmt::format("{} ({}compute capability {}): {}, driver {} or newer", gpu.requested, model,
                                 gpu.compute.to_string(), name(gpu.kernels), gpu.driver_minimum.to_string()));
+  }
   text += row("index", r.index == "default" ? "the default Python index" : "PyTorch's own index");
   text += row("data", "as of " + matrix_date);
   for (const auto& warning : r.warnings) text += paint.yellow("warning:") + " " + warning.text + "\n";
