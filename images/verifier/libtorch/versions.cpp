@@ -4,9 +4,11 @@
 #include "libtorch/tests.hpp"
 
 #include <ATen/Version.h>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <torch/version.h>
+#include <tuple>
 
 namespace torchkiln::verifier {
 namespace {
@@ -50,6 +52,17 @@ std::string nccl_runtime() {
   return dotted(code / 10000, code / 100 % 100, code % 100);
 }
 
+/// The same major version, and not older than what was compiled with.
+bool is_compatible(const std::string& compiled, const std::string& runtime) {
+  const auto number = [](const std::string& version) {
+    int major = 0, minor = 0, patch = 0;
+    if (std::sscanf(version.c_str(), "%d.%d.%d", &major, &minor, &patch) != 3) return std::tuple(-1, 0, 0);
+    return std::tuple(major, minor, patch);
+  };
+  const auto one = number(compiled), other = number(runtime);
+  return std::get<0>(one) >= 0 && std::get<0>(one) == std::get<0>(other) && one <= other;
+}
+
 /// torch/version.py: __version__ = '2.8.0+cu128', git_version = '…', cuda: Optional[str] = '12.8'.
 struct Record {
   std::string torch, git, cuda;
@@ -69,17 +82,20 @@ Outcome compare_versions(const Context& context) {
   if (record.torch.empty()) return Failure{"torch/version.py cannot be read", Fault::image, {}};
   Measurement measurement;
   double differing = 0;
-  const auto compare = [&](const char* name, const std::string& one, const std::string& other) {
-    if (one == other && !one.empty()) return;
+  const auto note = [&](const char* name, const std::string& one, const std::string& other) {
     ++differing;
     measurement.details.push_back({name, "'" + one + "' and '" + other + "'"});
+  };
+  const auto compare = [&](const char* name, const std::string& one, const std::string& other) {
+    if (one != other || one.empty()) note(name, one, other);
   };
   const auto release = record.torch.substr(0, record.torch.find('+'));
   compare("torch: headers, version.py", TORCH_VERSION, release);
   compare("torch: library, version.py", between(at::show_config(), "TORCH_VERSION=", ", "), release);
   if (!record.cuda.empty()) {
     compare("CUDA: version.py, runtime", record.cuda, cuda_runtime());
-    compare("NCCL: compiled, runtime", nccl_compiled(), nccl_runtime());
+    if (!is_compatible(nccl_compiled(), nccl_runtime()))
+      note("NCCL: compiled, runtime", nccl_compiled(), nccl_runtime());
   }
   measurement.value = differing;
   return measurement;

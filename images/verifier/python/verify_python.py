@@ -55,11 +55,23 @@ def installed_like(pattern):
     return found.pop() if len(found) == 1 else ", ".join(sorted(found)) or None
 
 
-def cudnn_text(code):
-    """91002 is 9.10.2, and 8902 is 8.9.2."""
-    if code >= 90000:
-        return f"{code // 10000}.{code // 100 % 100}.{code % 100}"
-    return f"{code // 1000}.{code // 100 % 10}.{code % 100}"
+def cudnn_runtime():
+    """91002 is 9.10.2, and 8902 is 8.9.2 (cudnn_version.h)."""
+    import torch
+
+    code = torch.backends.cudnn.version()
+    thousands = 10000 if code >= 90000 else 1000
+    return f"{code // thousands}.{code % thousands // 100}.{code % 100}"
+
+
+def nccl_runtime():
+    """22703 is 2.27.3 (nccl.h); torch.cuda.nccl.version() is what torch was compiled with."""
+    import ctypes
+
+    code = ctypes.c_int()
+    if ctypes.CDLL("libnccl.so.2").ncclGetVersion(ctypes.byref(code)) != 0:
+        return None
+    return f"{code.value // 10000}.{code.value % 10000 // 100}.{code.value % 100}"
 
 
 def cudnn_compiled():
@@ -70,6 +82,10 @@ def cudnn_compiled():
         return None
     major, minor, patch = torch._C._cudnn.getCompileVersion()
     return f"{major}.{minor}.{patch}"
+
+
+def three_numbers(version):
+    return version and ".".join(version.split(".")[:3])
 
 
 def is_compatible(compiled, runtime):
@@ -85,23 +101,18 @@ def versions(context):
     differing = {}
 
     def compare(name, one, other):
-        if one != other or one is None:
+        if one is None or one != other:
             differing[name] = f"{one} and {other}"
 
     release = torch.__version__.split("+")[0]
     compare("torch: wheel, module", (installed("torch") or "").split("+")[0], release)
     if torch.version.cuda is not None:
-        runtime = torch.backends.cudnn.version()
         # cuDNN keeps its ABI within a major version; torch 2.8 is compiled with 9.8.0 and asks for 9.10.2.
-        if not is_compatible(cudnn_compiled(), cudnn_text(runtime)):
-            differing["cuDNN: compiled, runtime"] = f"{cudnn_compiled()} and {cudnn_text(runtime)}"
-        wheel = installed_like(r"nvidia[-_]cudnn[-_]cu\d+")
-        if wheel is not None:  # the fourth number is that of the build
-            compare("cuDNN: wheel, runtime", ".".join(wheel.split(".")[:3]), cudnn_text(runtime))
-        wheel = installed_like(r"nvidia[-_]nccl[-_]cu\d+")
-        if wheel is not None:
-            compare("NCCL: wheel, compiled", ".".join(wheel.split(".")[:3]),
-                    ".".join(map(str, torch.cuda.nccl.version()[:3])))
+        if not is_compatible(cudnn_compiled(), cudnn_runtime()):
+            differing["cuDNN: compiled, runtime"] = f"{cudnn_compiled()} and {cudnn_runtime()}"
+        # A wheel's fourth number is that of its build.
+        compare("cuDNN: wheel, runtime", three_numbers(installed_like(r"nvidia[-_]cudnn[-_]cu\d+")), cudnn_runtime())
+        compare("NCCL: wheel, runtime", three_numbers(installed_like(r"nvidia[-_]nccl[-_]cu\d+")), nccl_runtime())
     return len(differing), differing
 
 

@@ -16,7 +16,7 @@ struct Report {
   std::optional<Level> reached;
   /// The plan's number of tests up to the asked level; `results` has fewer only under --only.
   std::size_t planned = 0;
-  Json facts;
+  Json facts = Json::object();
   std::vector<Result> results;
   double seconds = 0;
 };
