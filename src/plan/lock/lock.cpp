@@ -2,8 +2,10 @@
 
 #include "foundation/base/text.hpp"
 #include "foundation/document/document.hpp"
+#include "knowledge/spec/values.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -36,29 +38,41 @@ std::string toml_array(const std::vector<std::string>& items) {
   return "[" + base::join(items_as_toml, ", ") + "]";
 }
 
+/// Whether every resolution has a value, or only some.
+enum class Presence { always, sometimes };
+
+/// A text field of a resolution, const or not.
+template <class Text>
+struct TextField {
+  const char* key;
+  Text* text;
+  Presence presence;
+};
+
 /// Every text field of a resolution with its key, in file order.
 template <class Resolution>
 auto text_fields(Resolution& r) {
-  using Field = std::pair<const char*, decltype(&r.pytorch)>;
+  constexpr auto always = Presence::always, sometimes = Presence::sometimes;
+  using Field = TextField<std::remove_pointer_t<decltype(&r.pytorch)>>;
   return std::vector<Field>{
-      {"pytorch", &r.pytorch},
-      {"build", &r.build},
-      {"index", &r.index},
-      {"released", &r.released},
-      {"architecture", &r.architecture},
-      {"cuda", &r.cuda},
-      {"cudnn", &r.cudnn},
-      {"nccl", &r.nccl},
-      {"triton", &r.triton},
-      {"torchvision", &r.torchvision},
-      {"torchaudio", &r.torchaudio},
-      {"python", &r.python},
-      {"os", &r.os},
-      {"distribution", &r.distribution},
-      {"suite", &r.suite},
-      {"glibc", &r.glibc},
-      {"driver_minimum", &r.driver_minimum},
-      {"driver_without_minor_version_compatibility", &r.driver_without_minor_version_compatibility}};
+      {"pytorch", &r.pytorch, always},
+      {"build", &r.build, always},
+      {"index", &r.index, always},
+      {"released", &r.released, always},
+      {"architecture", &r.architecture, always},
+      {"cuda", &r.cuda, always},
+      {"cudnn", &r.cudnn, sometimes},
+      {"nccl", &r.nccl, sometimes},
+      {"triton", &r.triton, sometimes},
+      {"torchvision", &r.torchvision, sometimes},
+      {"torchaudio", &r.torchaudio, sometimes},
+      {"python", &r.python, always},
+      {"os", &r.os, always},
+      {"distribution", &r.distribution, always},
+      {"suite", &r.suite, always},
+      {"glibc", &r.glibc, always},
+      {"driver_minimum", &r.driver_minimum, always},
+      {"driver_without_minor_version_compatibility", &r.driver_without_minor_version_compatibility, always}};
 }
 
 base::Digest read_digest(document::Table& table, const char* key) {
@@ -78,6 +92,20 @@ std::uint64_t read_size(document::Table& table, const char* key) {
   }
   if (value->value < 0) table.reject(std::string(key) + " is negative", value->place);
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, value->value));
+}
+
+/// A user's or group's number, within what a spec may ask for: never root.
+std::uint32_t read_id(document::Table& table, const char* key) {
+  const auto value = table.integer(key);
+  if (!value) {
+    if (!table.has(key)) table.missing(key);
+    return 0;
+  }
+  if (value->value < spec::k_user_id_min || value->value > spec::k_user_id_max)
+    table.reject(
+        fmt::format("{} {} is outside {} to {}", key, value->value, spec::k_user_id_min, spec::k_user_id_max),
+        value->place);
+  return static_cast<std::uint32_t>(value->value);
 }
 
 std::vector<std::string> read_texts(document::Table& table, const char* key) {
@@ -178,15 +206,17 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
   if (auto image = root.table("image")) {
     lock.image_name = image->required_text("name").value;
     lock.user.name = image->required_text("user").value;
-    lock.user.uid = static_cast<std::uint32_t>(read_size(*image, "uid"));
-    lock.user.gid = static_cast<std::uint32_t>(read_size(*image, "gid"));
+    lock.user.uid = read_id(*image, "uid");
+    lock.user.gid = read_id(*image, "gid");
     image->finish();
   } else {
     root.missing("image");
   }
   if (auto table = root.table("resolution")) {
-    for (const auto& [key, field] : text_fields(lock.resolution))
-      if (auto value = table->text(key)) *field = std::move(value->value);
+    for (const auto& field : text_fields(lock.resolution)) {
+      if (auto value = table->text(field.key)) *field.text = std::move(value->value);
+      if (field.presence == Presence::always && !table->has(field.key)) table->missing(field.key);
+    }
     lock.resolution.sass = read_texts(*table, "sass");
     lock.resolution.ptx = read_texts(*table, "ptx");
     table->finish();
@@ -211,8 +241,9 @@ std::string to_toml(const Lock& lock) {
   text += fmt::format("\n[image]\nname = {}\nuser = {}\nuid = {}\ngid = {}\n", toml_string(lock.image_name),
                       toml_string(lock.user.name), lock.user.uid, lock.user.gid);
   text += "\n[resolution]\n";
-  for (const auto& [key, field] : text_fields(lock.resolution))
-    if (!field->empty()) text += fmt::format("{} = {}\n", key, toml_string(*field));
+  for (const auto& field : text_fields(lock.resolution))
+    if (field.presence == Presence::always || !field.text->empty())
+      text += fmt::format("{} = {}\n", field.key, toml_string(*field.text));
   text += "sass = " + toml_array(lock.resolution.sass) + "\nptx = " + toml_array(lock.resolution.ptx) + "\n";
   for (const auto& wheel : lock.wheels) {
     text += fmt::format(
@@ -240,7 +271,8 @@ base::Digest identity(const Lock& lock) {
   json["image"] = {
       {"name", lock.image_name}, {"user", lock.user.name}, {"uid", lock.user.uid}, {"gid", lock.user.gid}};
   json["requested"] = lock.requested;
-  for (const auto& [key, field] : text_fields(lock.resolution)) json["resolution"][key] = *field;
+  json["created"] = lock.created_s();
+  for (const auto& field : text_fields(lock.resolution)) json["resolution"][field.key] = *field.text;
   json["resolution"]["sass"] = lock.resolution.sass;
   json["resolution"]["ptx"] = lock.resolution.ptx;
   // Which index served a wheel does not change what it is.
