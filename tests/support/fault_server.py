@@ -19,6 +19,8 @@ list of steps, one a request:
     {"gzip": true}                                    sends the body gzip-encoded
     {}                                                answers as it should
 
+GET /ROOM/simple/NAME/ serves FOLDER/ROOM/simple/NAME/index.html, a page of a Python package index (PEP 503).
+
 When the plan is worked off, it answers as it should; a last step {"forever": true, …} is repeated. Every request is a
 line of FOLDER/ROOM/requests.jsonl. The server ends when its standard input does.
 """
@@ -35,6 +37,7 @@ import struct
 import sys
 import threading
 import time
+import urllib.parse
 
 folder = pathlib.Path(sys.argv[1])
 lock = threading.Lock()
@@ -65,8 +68,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             log.write(json.dumps(line) + "\n")
 
     def do_GET(self):
+        if "/simple/" in self.path:
+            return self.page()
         first, *plan, name = self.path.lstrip("/").split("?")[0].split("/")
-        room = folder / first
+        room, name = folder / first, urllib.parse.unquote(name)
         with lock:
             running[room] += 1
             self.note(room, "".join(plan), name)
@@ -78,6 +83,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with lock:
                 running[room] -= 1
 
+    def do_HEAD(self):
+        self.do_GET()
+
+    def page(self):
+        first, *rest = self.path.strip("/").split("/")
+        with lock:
+            self.note(folder / first, "", "/".join(rest))
+        path = folder.joinpath(first, *rest, "index.html")
+        if not path.is_file():
+            return self.simple(404, {})
+        body = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.send(body)
+
+    def send(self, body):
+        if self.command == "GET":
+            self.wfile.write(body)
+
     def simple(self, status, headers):
         body = b"<html>not what was asked for</html>"
         self.send_response(status)
@@ -85,7 +111,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.send(body)
 
     def answer(self, room, step, name):
         if "redirect" in step:
@@ -114,6 +140,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if step.get("gzip"):
             body = gzip.compress(body)
             self.send_header("Content-Encoding", "gzip")
+        self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.send_body(step, body)
@@ -135,7 +162,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(step["slow"])
                 self.wfile.write(body[at:at + max(1, len(body) // 10)])
             return
-        self.wfile.write(body)
+        self.send(body)
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -8,6 +8,7 @@
 #include "knowledge/wheel/wheel.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -43,30 +44,54 @@ std::string url_file_name(std::string_view url) {
   return decoded;
 }
 
+/// What uv's words mean. Its exit status does not tell: a set of packages that cannot be, an index that wants a
+/// password and a package that is not in the cache all end with 1 (measured with uv 0.13).
 base::Error uv_error(const sys::ProcessOutput& done, const PythonRequest& request) {
+  const auto said = [&](std::string_view words) { return done.errors.find(words) != std::string::npos; };
   base::Error error;
-  // uv's exit status 1 is "no": the requirements cannot be met or cannot be read. Reaching the index fails with 2.
-  const bool unreachable = done.errors.find("Failed to fetch") != std::string::npos ||
-                           done.errors.find("Could not connect") != std::string::npos ||
-                           done.errors.find("error sending request") != std::string::npos ||
-                           done.errors.find("network was disabled") != std::string::npos ||
-                           done.errors.find("Network connectivity is disabled") != std::string::npos;
-  if (unreachable) {
+  if (said("network was disabled") || said("Network connectivity is disabled")) {
+    error.code = ErrorCode::network_failed;
+    error.message = "what the lock needs is not in the cache";
+    error.hints = {"without --offline the index would be asked"};
+  } else if (said("authentication credentials") || said("401 Unauthorized") || said("403 Forbidden")) {
+    error.code = ErrorCode::network_failed;
+    error.message = "the Python package index wants a user and a password";
+    error.hints = {"give them in ~/.netrc, which uv and torchkiln both read"};
+  } else if (said("Failed to fetch") || said("Could not connect") || said("error sending request")) {
     error.code = ErrorCode::network_failed;
     error.message = "the Python package index does not answer";
     error.hints = {
-        request.network == NetworkUse::offline
-            ? "without --offline the index would be asked"
-            : "check the network and pip's configuration, or name an index: --index https://index.example/simple"};
-  } else {
-    error.code = done.exit_status == 1 ? ErrorCode::package_conflict : ErrorCode::tool_failed;
+        "check the network and pip's configuration, or name an index: --index https://index.example/simple"};
+  } else if (said("No solution found")) {
+    error.code = ErrorCode::package_conflict;
     error.message = "no set of Python packages satisfies the spec";
     error.hints = {"loosen a requirement in [packages] python, or another PyTorch release: --pytorch VERSION"};
+  } else {
+    error.code = ErrorCode::tool_failed;
+    error.message = fmt::format("'{}' failed with status {}", request.uv.filename().string(), done.exit_status);
   }
   for (const auto line : base::lines(done.errors))
     if (!base::trim(line).empty() && error.notes.size() < 12)
       error.notes.push_back(base::without_credentials(line));
   return error;
+}
+
+/// Whether a compressed tag set ("cp310.cp311") has a tag.
+bool has_tag(std::string_view tags, std::string_view tag) {
+  const auto all = base::split(tags, '.');
+  return std::find(all.begin(), all.end(), tag) != all.end();
+}
+
+/// Where uv looks for packages, as its own variables: an address may hold a password, and a program's arguments are
+/// open to every user of the machine.
+void set_indexes(const PythonRequest& request, std::map<std::string, std::string>& environment) {
+  if (!request.indexes.index.empty()) environment["UV_DEFAULT_INDEX"] = request.indexes.index;
+  std::vector<std::string> further;
+  if (!environment["UV_INDEX"].empty()) further.push_back(environment["UV_INDEX"]);
+  further.insert(further.end(), request.indexes.extra.begin(), request.indexes.extra.end());
+  if (!request.build.empty()) further.push_back(request.indexes.torch_index + "/" + request.build);
+  environment.erase("UV_INDEX");
+  if (!further.empty()) environment["UV_INDEX"] = base::join(further, " ");
 }
 
 std::string joined_lines(const std::vector<std::string>& lines) {
@@ -85,8 +110,8 @@ int wheel_fit(std::string_view file_name, const std::string& python, const std::
 
   int interpreter = 0;
   for (const auto tag : base::split(name->python_tag, '.')) {
-    const bool abi_exact = name->abi_tag == exact, abi3 = name->abi_tag.find("abi3") != std::string::npos,
-               abi_none = name->abi_tag == "none";
+    const bool abi_exact = has_tag(name->abi_tag, exact), abi3 = has_tag(name->abi_tag, "abi3"),
+               abi_none = has_tag(name->abi_tag, "none");
     if (tag == exact && (abi_exact || abi3 || abi_none))
       interpreter = std::max(interpreter, abi_exact ? 400 : abi3 ? 300 : 250);
     if (tag.starts_with("cp3") && abi3)
@@ -130,7 +155,7 @@ Result<std::vector<LockedWheel>> read_pylock(std::string_view toml, const std::s
       LockedWheel one;
       one.name = wheel::normalized_name(name.value);
       one.version = version ? version->value : "";
-      one.url = entry.required_text("url").value;
+      one.url = base::without_credentials(entry.required_text("url").value);
       one.file_name = url_file_name(one.url);
       if (const auto stated = entry.text("name")) one.file_name = stated->value;
       if (const auto size = entry.integer("size"))
@@ -202,11 +227,7 @@ Result<PythonPins> pin_python(const PythonRequest& request) {
       "--cache-dir",
       request.cache.string()};
   auto& arguments = command.arguments;
-  if (!request.indexes.index.empty()) arguments.insert(arguments.end(), {"--default-index", request.indexes.index});
-  for (const auto& extra : request.indexes.extra) arguments.insert(arguments.end(), {"--index", extra});
-  if (!request.build.empty())
-    arguments.insert(arguments.end(), {"--index", request.indexes.torch_index + "/" + request.build,
-                                       "--index-strategy", "unsafe-best-match"});
+  if (!request.build.empty()) arguments.insert(arguments.end(), {"--index-strategy", "unsafe-best-match"});
   for (const auto& package : request.upgrade_packages)
     arguments.insert(arguments.end(), {"--upgrade-package", package});
   if (request.network == NetworkUse::offline) arguments.emplace_back("--offline");
@@ -217,6 +238,7 @@ Result<PythonPins> pin_python(const PythonRequest& request) {
   for (const char* variable :
        {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE_NEWER_PACKAGE"})
     environment.erase(variable);
+  set_indexes(request, environment);
   command.environment = std::move(environment);
   command.directory = folder.path();
   command.timeout_s = k_uv_timeout_s;
