@@ -5,6 +5,7 @@
 #include "foundation/sys/files.hpp"
 #include "foundation/sys/process.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -18,11 +19,22 @@ namespace {
 constexpr double k_apt_timeout_s = 60;
 constexpr std::string_view k_debian_keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The [global] and [install] settings of one pip.conf; [install] wins. Values may go on over indented lines.
-void read_pip_conf(const fs::path& path, std::map<std::string, std::string>& settings) {
+/// The [global] and the [install] settings of all of pip's files; a later file wins, and [install] over [global]
+/// wherever they stand.
+struct PipSettings {
+  std::map<std::string, std::map<std::string, std::string>> sections;
+
+  std::string value(const std::string& key) {
+    const auto& install = sections["install"];
+    const auto found = install.find(key);
+    return found != install.end() ? found->second : sections["global"][key];
+  }
+};
+
+/// Adds one pip.conf. Values may go on over indented lines.
+void read_pip_conf(const fs::path& path, PipSettings& settings) {
   const auto text = sys::read_file(path);
   if (!text) return;
-  std::map<std::string, std::map<std::string, std::string>> sections;
   std::string section, key;
   for (const auto line : base::lines(*text)) {
     const auto trimmed = base::trim(line);
@@ -31,45 +43,74 @@ void read_pip_conf(const fs::path& path, std::map<std::string, std::string>& set
       section = trimmed.substr(1, trimmed.find(']') - 1);
       key.clear();
     } else if (line.front() == ' ' || line.front() == '\t') {
-      if (!key.empty()) sections[section][key] += " " + std::string(trimmed);
+      if (!key.empty()) settings.sections[section][key] += " " + std::string(trimmed);
     } else if (const auto at = trimmed.find_first_of("=:"); at != std::string_view::npos) {
       key = base::replace_all(base::lower(base::trim(trimmed.substr(0, at))), "_", "-");
-      sections[section][key] = base::trim(trimmed.substr(at + 1));
+      settings.sections[section][key] = base::trim(trimmed.substr(at + 1));
     }
   }
-  for (const char* name : {"global", "install"})
-    for (const auto& [setting, value] : sections[name]) settings[setting] = value;
+}
+
+fs::path user_configuration() {
+  return sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
+}
+
+/// pip's files in the order that pip reads them: of the machine, of the user, and the one that PIP_CONFIG_FILE
+/// names, which stands for the user's. "/dev/null" there means none at all.
+std::vector<fs::path> pip_files() {
+  const auto named = sys::environment("PIP_CONFIG_FILE");
+  if (named == "/dev/null") return {};
+  std::vector<fs::path> files;
+  const auto machine = sys::environment("XDG_CONFIG_DIRS").value_or("/etc/xdg");
+  for (const auto folder : base::split(machine, ':')) files.push_back(fs::path(folder) / "pip/pip.conf");
+  files.emplace_back("/etc/pip.conf");
+  std::error_code error;
+  if (named && fs::exists(*named, error)) {
+    files.emplace_back(*named);
+  } else {
+    files.push_back(sys::home_directory() / ".pip/pip.conf");
+    files.push_back(user_configuration() / "pip/pip.conf");
+  }
+  return files;
+}
+
+/// Whether a uv.toml says where packages come from; it may be there for other reasons.
+bool names_index(const fs::path& uv_toml) {
+  const auto text = sys::read_file(uv_toml);
+  return text && (text->find("index") != std::string::npos || text->find("find-links") != std::string::npos);
 }
 
 bool uv_is_configured() {
-  for (const char* variable :
-       {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_CONFIG_FILE", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX"})
+  for (const char* variable : {"UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX"})
     if (sys::environment(variable)) return true;
-  const auto configuration =
-      sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
-  std::error_code error;
-  return fs::exists(fs::path(configuration) / "uv/uv.toml", error) || fs::exists("/etc/uv/uv.toml", error);
+  if (const auto file = sys::environment("UV_CONFIG_FILE")) return names_index(*file);
+  return names_index(user_configuration() / "uv/uv.toml") || names_index("/etc/uv/uv.toml");
+}
+
+/// The addresses in a value that may hold several.
+std::vector<std::string> addresses(std::string_view value) {
+  std::vector<std::string> found;
+  for (auto rest = base::trim(value); !rest.empty();) {
+    const auto end = std::min(rest.find_first_of(" \t\n"), rest.size());
+    found.emplace_back(rest.substr(0, end));
+    rest = base::trim(rest.substr(end));
+  }
+  return found;
 }
 
 }  // namespace
 
 Result<PythonIndexes> python_indexes(PythonIndexes wished) {
   if (!wished.index.empty() || uv_is_configured()) return wished;
-  std::map<std::string, std::string> settings;
-  if (const auto file = sys::environment("PIP_CONFIG_FILE")) {
-    read_pip_conf(*file, settings);
-  } else {
-    const auto configuration =
-        sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
-    read_pip_conf("/etc/pip.conf", settings);
-    read_pip_conf(sys::home_directory() / ".pip/pip.conf", settings);
-    read_pip_conf(fs::path(configuration) / "pip/pip.conf", settings);
-  }
-  if (const auto url = sys::environment("PIP_INDEX_URL")) settings["index-url"] = *url;
-  if (const auto urls = sys::environment("PIP_EXTRA_INDEX_URL")) settings["extra-index-url"] = *urls;
-  wished.index = settings["index-url"];
-  for (const auto url : base::split(settings["extra-index-url"], ' '))
-    if (!base::trim(url).empty()) wished.extra.emplace_back(base::trim(url));
+  PipSettings settings;
+  for (const auto& file : pip_files()) read_pip_conf(file, settings);
+  const auto value = [&](const char* variable, const char* key) {
+    const auto set = sys::environment(variable);
+    return set ? *set : settings.value(key);
+  };
+  wished.index = base::trim(value("PIP_INDEX_URL", "index-url"));
+  for (auto& address : addresses(value("PIP_EXTRA_INDEX_URL", "extra-index-url")))
+    wished.extra.push_back(std::move(address));
   return wished;
 }
 
@@ -79,14 +120,16 @@ Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::
       fs::exists(k_debian_keyring, error) ? "[signed-by=" + std::string(k_debian_keyring) + "] " : "";
   std::vector<AptSource> sources;
   for (const auto& mirror : mirrors) {
-    if (mirror.starts_with("deb "))
+    const bool one_line = mirror.find_first_of("\r\n") == std::string::npos;
+    if (one_line && mirror.starts_with("deb "))
       sources.push_back({mirror});
-    else if (mirror.find("://") != std::string::npos)
+    else if (one_line && mirror.find(' ') == std::string::npos && mirror.find("://") != std::string::npos)
       sources.push_back({"deb " + signed_by + mirror + " " + suite + " main"});
     else
-      return base::fail(base::ErrorCode::usage,
-                        "--mirror '" + mirror + "' is neither an address nor a 'deb …' line",
-                        {"for example --mirror http://mirror.example/debian"});
+      return base::fail(
+          base::ErrorCode::usage,
+          "--mirror '" + base::without_credentials(mirror) + "' is neither an address nor a 'deb …' line",
+          {"for example --mirror http://mirror.example/debian"});
   }
   if (!sources.empty()) return sources;
 

@@ -18,8 +18,8 @@ struct PythonIndexes {
 };
 
 /// Completes `wished` from pip's configuration: PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, then pip.conf of
-/// PIP_CONFIG_FILE, the user and the machine (pip documentation, "Configuration"). uv's own variables and uv.toml
-/// win, since uv reads those itself.
+/// PIP_CONFIG_FILE or the user, then of the machine (pip documentation, "Configuration"). uv's own variables, and a
+/// uv.toml that names an index, win, since uv reads those itself.
 base::Result<PythonIndexes> python_indexes(PythonIndexes wished);
 
 /// One line of an apt source list (sources.list(5)).

@@ -5,6 +5,7 @@
 #include "support/fake_tool.hpp"
 #include "support/fault_server.hpp"
 #include "support/zip_builder.hpp"
+#include "unit/lock/variables.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -12,6 +13,7 @@ using namespace torchkiln::lock;
 using torchkiln::base::Digest;
 using torchkiln::base::ErrorCode;
 using torchkiln::base::Result;
+using torchkiln::lock::test::Variables;
 using torchkiln::test::error_of;
 using torchkiln::test::FakeTool;
 using torchkiln::test::FaultServer;
@@ -212,26 +214,6 @@ std::string after(const Texts& list, const std::string& option) {
   const auto at = std::find(list.begin(), list.end(), option);
   return at == list.end() || at + 1 == list.end() ? "(absent)" : *(at + 1);
 }
-
-/// Variables for the length of a test.
-struct Variables {
-  std::map<std::string, std::optional<std::string>> before;
-  void set(const std::string& name, const std::optional<std::string>& value) {
-    before.emplace(
-        name, std::getenv(name.c_str()) ? std::optional<std::string>(std::getenv(name.c_str())) : std::nullopt);
-    if (value)
-      ::setenv(name.c_str(), value->c_str(), 1);
-    else
-      ::unsetenv(name.c_str());
-  }
-  ~Variables() {
-    for (const auto& [name, value] : before)
-      if (value)
-        ::setenv(name.c_str(), value->c_str(), 1);
-      else
-        ::unsetenv(name.c_str());
-  }
-};
 
 }  // namespace
 
