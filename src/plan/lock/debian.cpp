@@ -82,11 +82,18 @@ base::Error apt_error(const sys::ProcessOutput& done, const DebianRequest& reque
         error.message = "there is no Debian package '" + name + "'";
         error.where = package.place;
         error.notes.clear();
-        error.hints = {"the packages of the suite are listed at packages.debian.org; check the spelling"};
+        error.hints = {"check the spelling: 'apt-cache search WORD' lists packages"};
         return error;
       }
   }
   return error;
+}
+
+/// Whether apt fetched lists of packages into `root` before.
+bool has_lists(const fs::path& root) {
+  const auto names = sys::list_directory(root / "state/lists");
+  return names && std::any_of(names->begin(), names->end(),
+                              [](const std::string& name) { return name.find("_Packages") != std::string::npos; });
 }
 
 Result<std::map<std::string, LockedDeb>> resolve(const fs::path& root, const DebianRequest& request,
@@ -116,18 +123,22 @@ Result<LockedDeb> parse_print_uris_line(std::string_view line) {
   const auto quote = line.find('\'', 1);
   if (!line.starts_with('\'') || quote == std::string_view::npos) return bad();
   LockedDeb deb;
-  deb.url = line.substr(1, quote - 1);
+  deb.url = base::without_credentials(line.substr(1, quote - 1));
   const auto parts = base::split(base::trim(line.substr(quote + 1)), ' ');
   if (parts.size() != 3 || !parts[2].starts_with("SHA256:") || !parts[0].ends_with(".deb")) return bad();
   // "name_version_arch.deb", with ":" in the version written as "%3a".
   const auto pieces = base::split(parts[0].substr(0, parts[0].size() - 4), '_');
   const auto size = base::parse_integer(parts[1]);
-  if (pieces.size() != 3 || !size || *size < 0) return bad();
+  if (pieces.size() != 3 || !size || *size < 0 || parts[0].find('/') != std::string_view::npos) return bad();
+  for (const auto piece : pieces)
+    if (piece.empty()) return bad();
   deb.name = pieces[0];
   deb.version = base::replace_all(std::string(pieces[1]), "%3a", ":");
   deb.architecture = pieces[2];
   deb.size_bytes = static_cast<std::uint64_t>(*size);
-  TK_TRY(deb.digest, base::Digest::parse(parts[2].substr(7)));
+  const auto digest = base::Digest::parse(parts[2].substr(7));
+  if (!digest) return bad();
+  deb.digest = *digest;
   return deb;
 }
 
@@ -143,6 +154,9 @@ Result<std::vector<LockedDeb>> pin_debian(const DebianRequest& request) {
       return fail(std::move(error));
     }
   }
+  if (request.network == NetworkUse::offline && !has_lists(root))
+    return fail(ErrorCode::network_failed, "apt has no package lists of the Debian mirror",
+                {"run once without --offline, so that they are fetched"});
   auto wanted = request.base_packages;
   for (const auto& package : request.system_packages) wanted.push_back(package.value);
   TK_TRY(auto debs, resolve(root, request, wanted));
@@ -152,9 +166,6 @@ Result<std::vector<LockedDeb>> pin_debian(const DebianRequest& request) {
     const auto [at, is_new] = debs.emplace(name, deb);
     if (is_new) at->second.role = DebRole::build;
   }
-  if (debs.empty())
-    return fail(ErrorCode::network_failed, "apt has no package lists of the Debian mirror",
-                {"run once without --offline, so that they are fetched"});
   std::vector<LockedDeb> sorted;
   for (auto& [name, deb] : debs) sorted.push_back(std::move(deb));
   return sorted;
