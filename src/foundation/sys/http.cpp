@@ -434,6 +434,10 @@ class MultiHandle {
 /// Runs all transfers to their end, at most limits.parallel at once.
 Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<Transfer>> transfers,
                      const std::function<Result<void>(std::size_t)>& on_done) {
+  if (limits.access == NetworkAccess::forbidden && !transfers.empty())
+    return fail(ErrorCode::network_failed,
+                "cannot fetch " + base::without_credentials(transfers[0]->url()) + " without the network",
+                {"it is not in the cache; without --offline it would be fetched"});
   MultiHandle multi;
   std::deque<std::size_t> waiting;
   for (std::size_t i = 0; i < transfers.size(); ++i) waiting.push_back(i);

@@ -15,8 +15,12 @@
 
 namespace torchkiln::sys {
 
+/// Whether a client may use the network at all (--offline).
+enum class NetworkAccess { allowed, forbidden };
+
 /// Limits of one client. Times in seconds.
 struct HttpLimits {
+  NetworkAccess access = NetworkAccess::allowed;
   unsigned parallel = 8;   ///< transfers at once
   unsigned attempts = 5;   ///< per transfer, the first included
   double backoff_s = 0.5;  ///< before the second attempt; doubles, plus up to half of it at random

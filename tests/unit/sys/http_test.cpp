@@ -601,7 +601,18 @@ TEST_CASE("a fetch that is cut is asked for again, whole") {
   CHECK((must(http.fetch({server.url("x", "plan", R"([{"cut": 50000}])")})).body == body));
 }
 
-TEST_CASE("nothing to fetch is fetched without a network") {
-  HttpClient http(quick());
+TEST_CASE("a client that may not use the network fetches nothing, and nothing is no failure") {
+  Downloads t;
+  auto limits = quick();
+  limits.access = NetworkAccess::forbidden;
+  HttpClient http(limits);
   CHECK(must(http.fetch_all({})).empty());
+  auto url = t.server.url("wheel");
+  url.insert(7, "user:secret@");
+  for (const auto& error : {error_of(http.fetch({url})), error_of(t.get(url, limits))}) {
+    CHECK(error.code == ErrorCode::network_failed);
+    CHECK(error.message == "cannot fetch " + t.server.url("wheel") + " without the network");
+    CHECK(error.hints == Texts{"it is not in the cache; without --offline it would be fetched"});
+  }
+  CHECK(t.server.requests().empty());
 }
