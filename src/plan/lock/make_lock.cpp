@@ -25,7 +25,7 @@ PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) 
   python.requirements.push_back("torch==" + resolution.pytorch.to_string() + local);
   bool asks_for_pip = false;
   for (const auto& package : request.spec.python_packages) {
-    if (package.name != "torch") python.requirements.push_back(package.text);
+    python.requirements.push_back(package.text);
     asks_for_pip = asks_for_pip || package.name == "pip";
   }
   if (!asks_for_pip) python.requirements.emplace_back("pip");
@@ -69,34 +69,54 @@ Result<void> check_pins(const solver::Resolution& resolution, const std::vector<
 bool keeps_debian(const LockRequest& request) {
   if (!request.earlier || request.upgrade == Upgrade::all) return false;
   return request.earlier->resolution.suite == request.resolution.os.suite &&
+         request.earlier->resolution.architecture == name(request.resolution.architecture) &&
          request.earlier->requested_debian == requested_debian(request);
+}
+
+/// What an earlier lock of exactly these wheels found out need not be found out again.
+bool take_sizes(std::vector<LockedWheel>& wheels, const std::optional<Lock>& earlier) {
+  if (!earlier || earlier->wheels.size() != wheels.size()) return false;
+  for (std::size_t i = 0; i < wheels.size(); ++i)
+    if (wheels[i].digest != earlier->wheels[i].digest || wheels[i].file_name != earlier->wheels[i].file_name ||
+        earlier->wheels[i].size_bytes == 0)
+      return false;
+  for (std::size_t i = 0; i < wheels.size(); ++i) {
+    wheels[i].size_bytes = earlier->wheels[i].size_bytes;
+    wheels[i].unpacked_bytes = earlier->wheels[i].unpacked_bytes;
+  }
+  return true;
 }
 
 /// Sizes and conflicts from the wheels' own directories.
 Result<void> read_wheels(std::vector<LockedWheel>& wheels, const wheel::InstallScheme& scheme,
                          sys::HttpClient& http, const sys::BlobStore& blobs, base::Progress& progress) {
   base::Step step(progress, "Reading", "the wheels' directories by range");
+  std::vector<std::optional<wheel::WheelDirectory>> directories(wheels.size());
   std::vector<std::string> urls;
-  for (const auto& one : wheels) urls.push_back(one.url);
-  TK_TRY(auto directories, wheel::read_directories(http, urls));
-  std::vector<std::size_t> whole;
+  std::vector<std::size_t> absent;
+  for (std::size_t i = 0; i < wheels.size(); ++i) {
+    if (blobs.contains(wheels[i].digest)) continue;
+    urls.push_back(wheels[i].url);
+    absent.push_back(i);
+  }
+  TK_TRY(auto by_range, wheel::read_directories(http, urls));
   std::vector<sys::Download> downloads;
-  for (std::size_t i = 0; i < wheels.size(); ++i)
-    if (!directories[i]) {
-      whole.push_back(i);
-      if (!blobs.contains(wheels[i].digest))
-        downloads.push_back({wheels[i].url, blobs.path(wheels[i].digest), wheels[i].digest});
-    }
+  for (std::size_t k = 0; k < absent.size(); ++k) {
+    const auto& one = wheels[absent[k]];
+    if (!by_range[k]) downloads.push_back({one.url, blobs.path(one.digest), one.digest});
+    directories[absent[k]] = std::move(by_range[k]);
+  }
   // A server without ranges: what would be downloaded later is downloaded now.
   TK_CHECK(http.download_all(
       downloads, [](std::size_t) { return Result<void>(); }, [](std::uint64_t) {}));
+  for (std::size_t i = 0; i < wheels.size(); ++i) {
+    if (directories[i]) continue;
+    const auto path = blobs.path(wheels[i].digest);
+    TK_TRY(const auto opened, wheel::Wheel::open(path, wheels[i].file_name));
+    directories[i] = wheel::WheelDirectory{sys::size_of_file(path).value_or(0), opened.entries()};
+  }
   std::uint64_t total_bytes = 0;
   std::vector<wheel::WheelContents> contents;
-  for (const auto i : whole) {
-    TK_TRY(const auto opened, wheel::Wheel::open(blobs.path(wheels[i].digest), wheels[i].file_name));
-    directories[i] =
-        wheel::WheelDirectory{sys::size_of_file(blobs.path(wheels[i].digest)).value_or(0), opened.entries()};
-  }
   for (std::size_t i = 0; i < wheels.size(); ++i) {
     if (wheels[i].size_bytes != 0 && wheels[i].size_bytes != directories[i]->file_bytes)
       return base::fail(base::ErrorCode::integrity_failed,
@@ -180,7 +200,7 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   TK_CHECK(check_pins(resolution, lock.wheels));
   wheel::InstallScheme scheme;
   scheme.python_version = resolution.python;
-  TK_CHECK(read_wheels(lock.wheels, scheme, http, blobs, progress));
+  if (!take_sizes(lock.wheels, request.earlier)) TK_CHECK(read_wheels(lock.wheels, scheme, http, blobs, progress));
   if (request.earlier)
     for (auto& one : lock.wheels)
       for (const auto& before : request.earlier->wheels)
