@@ -98,15 +98,9 @@ double gradient_error(const Case& which, Random& random) {
 
 Outcome autograd(const Context& context) {
   Random random(context.seed);
-  Measurement measurement;
-  double worst = 0;
-  for (const auto& which : k_cases) {
-    const double error = gradient_error(which, random);
-    measurement.details.push_back({which.name, error});
-    worst = worse(worst, error);
-  }
-  measurement.value = worst;
-  return measurement;
+  Errors errors;
+  for (const auto& which : k_cases) errors.add(which.name, gradient_error(which, random));
+  return errors.measurement;
 }
 
 }  // namespace

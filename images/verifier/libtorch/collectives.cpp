@@ -27,6 +27,11 @@ using Communicator = void*;
 /// torch works on CUDA's default stream, unless told otherwise; NCCL is given the same.
 constexpr void* k_default_stream = nullptr;
 
+/// torch's own type for it changes from release to release.
+int gpu_count() {
+  return static_cast<int>(torch::cuda::device_count());
+}
+
 at::Device gpu(int index) {
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
@@ -38,7 +43,7 @@ at::Tensor own_values(int index) {
 
 std::vector<at::Tensor> on_every_gpu() {
   std::vector<at::Tensor> tensors;
-  for (int index = 0; index < torch::cuda::device_count(); ++index) {
+  for (int index = 0; index < gpu_count(); ++index) {
     tensors.push_back(own_values(index).to(gpu(index)));
   }
   return tensors;
@@ -53,7 +58,7 @@ double values_that_differ(const std::vector<at::Tensor>& tensors, const at::Tens
 /// One communicator a GPU, all in this process.
 class Communicators {
  public:
-  Communicators() : m_communicators(static_cast<std::size_t>(torch::cuda::device_count())) {
+  Communicators() : m_communicators(static_cast<std::size_t>(gpu_count())) {
     std::vector<int> devices(m_communicators.size());
     std::iota(devices.begin(), devices.end(), 0);
     call("ncclCommInitAll", m_communicators.data(), static_cast<int>(devices.size()),
@@ -83,7 +88,7 @@ class Communicators {
 };
 
 Outcome devices(const Context&) {
-  return Measurement{static_cast<double>(torch::cuda::device_count()), {}, {}};
+  return Measurement{static_cast<double>(gpu_count()), {}, {}};
 }
 
 Outcome copies(const Context&) {

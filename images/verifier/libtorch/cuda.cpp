@@ -18,6 +18,11 @@ namespace {
 constexpr std::int64_t k_mib = 1 << 20;
 constexpr int k_attribute_compute_capability_major = 75;  // cudaDevAttrComputeCapabilityMajor
 
+/// torch's own type for it changes from release to release.
+int gpu_count() {
+  return static_cast<int>(torch::cuda::device_count());
+}
+
 at::Device gpu(int index) {
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
@@ -28,8 +33,7 @@ at::TensorOptions longs_on(at::Device device) {
 
 /// torch's own count hides why there is no GPU; the runtime tells.
 Outcome device(const Context&) {
-  if (const auto count = torch::cuda::device_count(); count > 0)
-    return Measurement{static_cast<double>(count), {}, {}};
+  if (const auto count = gpu_count(); count > 0) return Measurement{static_cast<double>(count), {}, {}};
   int count = 0;
   const int status = required<int(int*)>("cudaGetDeviceCount")(&count);
   if (status == 0) return Measurement{0.0, {{"GPUs that CUDA sees", static_cast<double>(count)}}, {}};
@@ -62,7 +66,7 @@ Outcome kernels(const Context&) {
   constexpr std::int64_t count = 1000;
   Measurement measurement;
   double failing = 0;
-  for (int index = 0; index < torch::cuda::device_count(); ++index) {
+  for (int index = 0; index < gpu_count(); ++index) {
     const auto name = "GPU " + std::to_string(index);
     try {
       const auto sum = at::arange(count, longs_on(gpu(index))).mul(2).sum().item<std::int64_t>();

@@ -1,7 +1,6 @@
 // Between the oracle's plain numbers and tensors.
 #pragma once
 
-#include "libtorch/oracle.hpp"
 #include "libtorch/tests.hpp"
 
 // Not <ATen/ATen.h>: parsing every operator's header takes longer than all that the includer does with some.

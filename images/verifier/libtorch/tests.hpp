@@ -2,12 +2,27 @@
 // so these declarations, and the tests that only arrange measurements, stay free of them.
 #pragma once
 
+#include "libtorch/oracle.hpp"
 #include "worker/worker.hpp"
 
 namespace torchkiln::verifier {
 
 /// Where a computation runs: the processor, or the first GPU.
 enum class Device { cpu, cuda };
+
+/// Errors by name; the worst of them is what is measured.
+struct Errors {
+  void add(const std::string& name, double error) {
+    measurement.details.push_back({name, error});
+    m_worst = worse(m_worst, error);
+    measurement.value = m_worst;
+  }
+
+  Measurement measurement{0.0, {}, {}};
+
+ private:
+  double m_worst = 0;
+};
 
 Registry library_tests();
 Registry version_tests();

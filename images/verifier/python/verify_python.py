@@ -125,6 +125,7 @@ def autograd(context):
     def normal(*sizes):
         return torch.randn(*sizes, dtype=torch.float64, generator=generator)
 
+    torch.manual_seed(context["seed"])  # of the layers' weights
     layer = torch.nn.MultiheadAttention(8, 2, batch_first=True, dtype=torch.float64)
     lstm = torch.nn.LSTM(4, 5, batch_first=True, dtype=torch.float64)
     cases = {

@@ -156,5 +156,10 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace torchkiln::verifier
 
 int main(int argc, char** argv) {
-  return torchkiln::verifier::run(std::vector<std::string>(argv + 1, argv + argc));
+  try {
+    return torchkiln::verifier::run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const std::exception& error) {  // such as a /proc that is not mounted
+    std::cerr << "torchkiln-verify: " << error.what() << "\n";
+    return 70;
+  }
 }
