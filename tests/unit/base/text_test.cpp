@@ -75,6 +75,8 @@ TEST_CASE("the nearest word is found when it is a slip of the finger away, and o
   CHECK(nearest("PyTorch", known) == "pytorch");
   CHECK(nearest("cdnn", known) == "cudnn");
   CHECK(nearest("oss", known) == "os");
+  CHECK(nearest("so", known) == "os");  // two neighbours swapped are one slip
+  CHECK(nearest("cdua", known) == "cuda");
   CHECK_FALSE(nearest("tensorflow", known).has_value());
   CHECK_FALSE(nearest("zz", known).has_value());
   CHECK_FALSE(nearest("pytorch", {}).has_value());
