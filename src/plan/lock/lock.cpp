@@ -3,6 +3,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/document/document.hpp"
 #include "knowledge/spec/values.hpp"
+#include "knowledge/wheel/wheel.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -75,6 +76,46 @@ auto text_fields(Resolution& r) {
       {"driver_without_minor_version_compatibility", &r.driver_without_minor_version_compatibility, always}};
 }
 
+/// Whether `text` may be a name or version. What a lock says ends up in a Dockerfile, in labels and in /etc/passwd,
+/// so nothing in it may mean anything there.
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._+-!:~").find(c) != std::string_view::npos;
+  });
+}
+
+void check_plain(document::Table& table, const char* key, const document::Placed<std::string>& value) {
+  if (!is_plain(value.value)) table.reject(fmt::format("{} has a character that it cannot have", key), value.place);
+}
+
+std::string read_plain(document::Table& table, const char* key) {
+  auto value = table.required_text(key);
+  check_plain(table, key, value);
+  return std::move(value.value);
+}
+
+/// A required text that `parse` understands.
+template <class Parse>
+std::string read_parsed(document::Table& table, const char* key, Parse parse) {
+  const auto value = table.parsed(key, [&](std::string_view text) -> Result<std::string> {
+    TK_CHECK(parse(text));
+    return std::string(text);
+  });
+  if (!value && !table.has(key)) table.missing(key);
+  return value ? value->value : std::string();
+}
+
+std::string read_url(document::Table& table) {
+  auto url = table.required_text("url");
+  for (const char c : url.value)
+    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) {
+      table.reject("url has a character that it cannot have", url.place);
+      break;
+    }
+  return std::move(url.value);
+}
+
 base::Digest read_digest(document::Table& table, const char* key) {
   const auto value = table.parsed(key, [](std::string_view text) { return base::Digest::parse(text); });
   if (!value) {
@@ -111,16 +152,22 @@ std::uint32_t read_id(document::Table& table, const char* key) {
 std::vector<std::string> read_texts(document::Table& table, const char* key) {
   std::vector<std::string> items;
   if (auto values = table.texts(key))
-    for (auto& item : values->value) items.push_back(std::move(item.value));
+    for (auto& item : values->value) {
+      if (std::any_of(item.value.begin(), item.value.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }))
+        table.reject(fmt::format("{} has a control character", key), item.place);
+      items.push_back(std::move(item.value));
+    }
   return items;
 }
 
 LockedWheel read_wheel(document::Table& table) {
   LockedWheel wheel;
-  wheel.name = table.required_text("name").value;
-  wheel.version = table.required_text("version").value;
-  wheel.file_name = table.required_text("file").value;
-  wheel.url = table.required_text("url").value;
+  wheel.name = read_plain(table, "name");
+  wheel.version = read_plain(table, "version");
+  wheel.file_name = read_parsed(table, "file", wheel::parse_wheel_name);
+  if (!is_plain(wheel.file_name)) table.reject("file has a character that it cannot have", table.place());
+  wheel.url = read_url(table);
   wheel.digest = read_digest(table, "sha256");
   wheel.size_bytes = read_size(table, "size");
   wheel.unpacked_bytes = read_size(table, "unpacked_size");
@@ -142,10 +189,10 @@ LockedWheel read_wheel(document::Table& table) {
 
 LockedDeb read_deb(document::Table& table) {
   LockedDeb deb;
-  deb.name = table.required_text("name").value;
-  deb.version = table.required_text("version").value;
-  deb.architecture = table.required_text("architecture").value;
-  deb.url = table.required_text("url").value;
+  deb.name = read_plain(table, "name");
+  deb.version = read_plain(table, "version");
+  deb.architecture = read_plain(table, "architecture");
+  deb.url = read_url(table);
   deb.digest = read_digest(table, "sha256");
   deb.size_bytes = read_size(table, "size");
   const auto role = table.required_text("role");
@@ -204,8 +251,8 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
   lock.requested = read_texts(root, "requested");
   lock.requested_debian = read_texts(root, "requested_debian");
   if (auto image = root.table("image")) {
-    lock.image_name = image->required_text("name").value;
-    lock.user.name = image->required_text("user").value;
+    lock.image_name = read_parsed(*image, "name", spec::parse_image_name);
+    lock.user.name = read_parsed(*image, "user", spec::parse_user_name);
     lock.user.uid = read_id(*image, "uid");
     lock.user.gid = read_id(*image, "gid");
     image->finish();
@@ -214,7 +261,10 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
   }
   if (auto table = root.table("resolution")) {
     for (const auto& field : text_fields(lock.resolution)) {
-      if (auto value = table->text(field.key)) *field.text = std::move(value->value);
+      if (const auto value = table->text(field.key)) {
+        check_plain(*table, field.key, *value);
+        *field.text = value->value;
+      }
       if (field.presence == Presence::always && !table->has(field.key)) table->missing(field.key);
     }
     lock.resolution.sass = read_texts(*table, "sass");

@@ -114,13 +114,12 @@ TEST_CASE("a lock that is written, read and written again is the same bytes") {
   CHECK(read.wheels[2].layer == a_lock().wheels[2].layer);
   CHECK(read.debs[0].role == DebRole::build);
   auto strange = a_lock();
-  strange.image_name = "quo\"te\\back\ttab\x01 gr\xC3\xBC\xC3\x9F";
-  strange.requested.clear();
+  strange.requested = {"quo\"te\\back gr\xC3\xBC\xC3\x9F; python_version > '3'"};
   strange.wheels.clear();
   strange.debs.clear();
   strange.resolution.cudnn.clear();
   CHECK(to_toml(must(parse(to_toml(strange), "kiln.lock"))) == to_toml(strange));
-  CHECK(must(parse(to_toml(strange), "kiln.lock")).image_name == strange.image_name);
+  CHECK(must(parse(to_toml(strange), "kiln.lock")).requested == strange.requested);
 }
 
 TEST_CASE("what a lock does not know is an error with its place and the nearest known word") {
@@ -149,6 +148,27 @@ TEST_CASE("an image's user is never root and always one that can be mapped, what
   for (const char* id : {"uid = 0", "uid = 4294967296", "uid = -1", "gid = 0"})
     CHECK_THAT(said(error_for(changed(std::string(id).substr(0, 3) + " = 1000", id))),
                Catch::Matchers::StartsWith("kiln.lock:1"));
+}
+
+TEST_CASE("nothing in a lock can become something else in a Dockerfile, a label or an account file") {
+  const auto refusal = [](const std::string& line_start, const std::string& value) {
+    const auto text = to_toml(a_lock());
+    const auto at = text.find("\n" + line_start + " = ") + 1;
+    REQUIRE(at != 0);
+    return said(error_for(text.substr(0, at) + line_start + " = " + value + text.substr(text.find('\n', at))));
+  };
+  CHECK(refusal("name", R"("x\nRUN id")") ==
+        "kiln.lock:10:8: image name \"x\nRUN id\" is not allowed at \"x\nRUN id\"");
+  CHECK(refusal("user", R"("a:0:0")") == "kiln.lock:11:8: \"a:0:0\" is not a user name");
+  CHECK(refusal("user", R"("root")") == "kiln.lock:11:8: the user must not be root");
+  CHECK(refusal("pytorch", R"("2.8.0\n")") == "kiln.lock:16:11: pytorch has a character that it cannot have");
+  CHECK(refusal("build", R"("cu128$id")") == "kiln.lock:17:9: build has a character that it cannot have");
+  CHECK(refusal("suite", R"("../x")") == "kiln.lock:28:9: suite has a character that it cannot have");
+  CHECK(refusal("requested", R"(["torch\nRUN id"])") == "kiln.lock:6:14: requested has a control character");
+  CHECK(refusal("version", R"("1`id`")") == "kiln.lock:37:11: version has a character that it cannot have");
+  CHECK_THAT(refusal("file", R"("../x-1-py3-none-any.whl")"), Catch::Matchers::StartsWith("kiln.lock:38:8: "));
+  CHECK_THAT(refusal("file", R"("x$y-1-py3-none-any.whl")"), Catch::Matchers::StartsWith("kiln.lock:"));
+  CHECK(refusal("url", R"("http://x.example/ y")") == "kiln.lock:39:7: url has a character that it cannot have");
 }
 
 TEST_CASE("what a lock must have is missed by name") {
