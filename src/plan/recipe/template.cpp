@@ -3,7 +3,7 @@
 #include "foundation/base/text.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <cstddef>
 
 #include <kainjow/mustache.hpp>
 
@@ -15,84 +15,106 @@ namespace {
 
 namespace km = kainjow::mustache;
 
-/// Looks names up and remembers the first one that nobody gave a value to. kainjow, as the Mustache manual says,
-/// would render it as nothing: in a Dockerfile a typing error would become "torch==".
-class StrictContext final : public km::basic_context<std::string> {
- public:
-  explicit StrictContext(const km::data& root) { m_stack.push_back(&root); }
-  void push(const km::data* data) override { m_stack.push_back(data); }
-  void pop() override { m_stack.pop_back(); }
-  const km::data* get(const std::string& name) const override {
-    if (name == ".") return m_stack.back();
-    for (auto at = m_stack.rbegin(); at != m_stack.rend(); ++at)
-      if ((*at)->is_object())
-        if (const auto* found = (*at)->get(name)) return found;
-    if (!m_missing) m_missing = name;
-    return nullptr;
-  }
-  const km::data* get_partial(const std::string& name) const override {
-    if (!m_missing) m_missing = "> " + name;
-    return nullptr;
-  }
-  const std::optional<std::string>& missing() const { return m_missing; }
-
- private:
-  std::vector<const km::data*> m_stack;
-  mutable std::optional<std::string> m_missing;
+/// A tag of a template: "{{#name}}" has the kind '#' and the name "name"; plain ones have the kind ' '.
+struct Tag {
+  char kind = ' ';
+  std::string name;
+  int line = 0;
 };
 
-/// The line of the first tag that names `name`.
-int line_of(std::string_view text, std::string_view name) {
-  int line = 0;
-  for (const auto content : base::lines(text)) {
-    ++line;
-    for (auto open = content.find("{{"); open != std::string_view::npos; open = content.find("{{", open + 2)) {
-      const auto close = content.find("}}", open);
-      if (close == std::string_view::npos) break;
-      auto tag = base::trim(content.substr(open + 2, close - open - 2));
-      while (!tag.empty() && std::string_view("#^/&{>!").find(tag.front()) != std::string_view::npos && tag != name)
-        tag = base::trim(tag.substr(1));
-      if (tag == name || "> " + std::string(tag) == name) return line;
+base::Unexpected bad(const std::string& file, int line, const std::string& what,
+                     std::vector<std::string> hints = {}) {
+  return base::fail_at(base::ErrorCode::template_invalid, {file, line}, what, std::move(hints));
+}
+
+/// Every tag, in order, comments left out (mustache(5)).
+Result<std::vector<Tag>> tags_of(std::string_view text, const std::string& file) {
+  std::vector<Tag> tags;
+  int line = 1;
+  for (std::size_t at = 0;;) {
+    const auto open = text.find("{{", at);
+    if (open == std::string_view::npos) return tags;
+    line += static_cast<int>(std::count(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                        text.begin() + static_cast<std::ptrdiff_t>(open), '\n'));
+    const bool triple = text.substr(open + 2, 1) == "{";
+    const std::string_view ending = triple ? "}}}" : "}}";
+    const auto begin = open + (triple ? 3 : 2), close = text.find(ending, begin);
+    if (close == std::string_view::npos) return bad(file, line, "a tag is not closed");
+    auto content = base::trim(text.substr(begin, close - begin));
+    Tag tag;
+    tag.line = line;
+    if (!triple && !content.empty() &&
+        std::string_view("#^/&>!=").find(content.front()) != std::string_view::npos) {
+      tag.kind = content.front();
+      content = base::trim(content.substr(1));
     }
+    tag.name = content;
+    if (tag.kind != '!') tags.push_back(std::move(tag));
+    line += static_cast<int>(std::count(text.begin() + static_cast<std::ptrdiff_t>(open),
+                                        text.begin() + static_cast<std::ptrdiff_t>(close), '\n'));
+    at = close + ending.size();
   }
-  return 0;
+}
+
+/// Every name must have a value where it stands. kainjow, as the Mustache manual says, would render one that has
+/// none as nothing: in a Dockerfile a typing error would become "torch==".
+Result<void> check_tags(const std::vector<Tag>& tags, const std::string& file, const TemplateValues& values) {
+  std::vector<const Tag*> open;
+  for (const auto& tag : tags) {
+    if (tag.kind == '>') return bad(file, tag.line, "{{> " + tag.name + "}}: templates do not include others");
+    if (tag.kind == '=') return bad(file, tag.line, "{{=" + tag.name + "}}: the delimiters stay as they are");
+    if (tag.kind == '/') {
+      if (open.empty() || open.back()->name != tag.name)
+        return bad(file, tag.line, "{{/" + tag.name + "}} closes a section that is not open");
+      open.pop_back();
+      continue;
+    }
+    const bool is_section = tag.kind == '#' || tag.kind == '^';
+    std::vector<std::string> known;
+    bool is_anything_known = false;  // inside a list without items
+    for (const auto& [name, items] : values.lists)
+      if (is_section) known.push_back(name);
+    for (const auto& [name, text] : values.texts)
+      if (!is_section) known.push_back(name);
+    for (const auto* section : open) {
+      const auto list = values.lists.find(section->name);
+      if (section->kind != '#' || list == values.lists.end()) continue;
+      is_anything_known = is_anything_known || list->second.empty();
+      if (!list->second.empty() && !is_section)
+        for (const auto& [name, text] : list->second.front()) known.push_back(name);
+    }
+    if (std::find(known.begin(), known.end(), tag.name) == known.end() && !is_anything_known) {
+      std::vector<std::string> hints;
+      if (const auto near = base::nearest(tag.name, known)) hints.push_back("did you mean {{" + *near + "}}?");
+      return bad(file, tag.line, "{{" + tag.name + "}} has no value", std::move(hints));
+    }
+    if (is_section) open.push_back(&tag);
+  }
+  if (!open.empty())
+    return bad(file, open.back()->line, "the section {{#" + open.back()->name + "}} is not closed");
+  return {};
 }
 
 }  // namespace
 
 Result<std::string> render_template(std::string_view text, const std::string& file, const TemplateValues& values) {
+  TK_TRY(const auto tags, tags_of(text, file));
+  TK_CHECK(check_tags(tags, file, values));
   km::data root{km::data::type::object};
   for (const auto& [name, value] : values.texts) root.set(name, value);
-  std::vector<std::string> known;
-  for (const auto& [name, value] : values.texts) known.push_back(name);
   for (const auto& [name, items] : values.lists) {
-    known.push_back(name);
     km::data list{km::data::type::list};
     for (const auto& item : items) {
       km::data entry{km::data::type::object};
-      for (const auto& [key, value] : item) {
-        entry.set(key, value);
-        known.push_back(key);
-      }
+      for (const auto& [key, value] : item) entry.set(key, value);
       list.push_back(entry);
     }
     root.set(name, list);
   }
   km::mustache parsed{std::string(text)};
-  if (!parsed.is_valid())
-    return base::fail_at(base::ErrorCode::template_invalid, {file},
-                         "not a valid template: " + parsed.error_message());
+  if (!parsed.is_valid()) return bad(file, 0, "not a valid template: " + parsed.error_message());
   parsed.set_custom_escape([](const std::string& value) { return value; });
-  StrictContext context(root);
-  auto rendered = parsed.render(context);
-  if (context.missing()) {
-    const auto& name = *context.missing();
-    std::vector<std::string> hints;
-    if (const auto near = base::nearest(name, known)) hints.push_back("did you mean {{" + *near + "}}?");
-    return base::fail_at(base::ErrorCode::template_invalid, {file, line_of(text, name)},
-                         "{{" + name + "}} has no value", hints);
-  }
-  return rendered;
+  return parsed.render(root);
 }
 
 }  // namespace torchkiln::recipe

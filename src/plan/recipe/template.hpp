@@ -1,6 +1,6 @@
 #pragma once
-// Mustache templates, made strict: a name that has no value, a section that is not closed or a partial is an Error
-// with file and line, and nothing is escaped for HTML. The only file that knows kainjow.
+// Mustache templates, made strict: a name that has no value where it stands, a section that is not closed or a
+// partial is an Error with file and line, and nothing is escaped for HTML. The only room that knows kainjow.
 
 #include "foundation/base/error.hpp"
 
@@ -12,7 +12,7 @@
 
 namespace torchkiln::recipe {
 
-/// What a template may show: texts, and lists whose items have texts of their own.
+/// What a template may show: texts, and lists whose items have texts of their own, the same ones each.
 struct TemplateValues {
   using Item = std::map<std::string, std::string>;
   std::map<std::string, std::string> texts;
