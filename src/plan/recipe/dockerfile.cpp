@@ -15,15 +15,13 @@ using base::Result;
 
 namespace {
 
-/// A value in double quotes as Dockerfile's ENV and LABEL take it: nothing in it is expanded.
+/// A value in double quotes as Dockerfile's ENV and LABEL take it: nothing in it is expanded, and it stays on its
+/// line.
 std::string dockerfile_string(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\' || c == '$') result += '\\';
-    if (c == '\n')
-      result += "\\n";
-    else
-      result += c;
+    result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   }
   return result + "\"";
 }

@@ -59,9 +59,10 @@ std::map<std::string, std::string> make_labels(const lock::Lock& lock, const Rec
       {"dev.torchkiln.python", r.python},
       {"dev.torchkiln.os", r.os},
       {"dev.torchkiln.driver-minimum", r.driver_minimum},
-      {"dev.torchkiln.gpu-architectures", "sm_" + base::replace_all(base::join(r.sass, " sm_"), ".", "")},
       {"dev.torchkiln.requested", base::join(lock.requested, " ")},
   };
+  if (!r.sass.empty())
+    labels["dev.torchkiln.gpu-architectures"] = "sm_" + base::replace_all(base::join(r.sass, " sm_"), ".", "");
   if (!r.cudnn.empty()) labels["dev.torchkiln.cudnn"] = r.cudnn;
   if (!r.nccl.empty()) labels["dev.torchkiln.nccl"] = r.nccl;
   return labels;
@@ -129,7 +130,9 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   const auto& user = lock.user;
   const auto text_of = [&](const std::string& path) {
     const auto found = base_files.find(path);
-    return found == base_files.end() ? std::string() : found->second;
+    auto text = found == base_files.end() ? std::string() : found->second;
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return text;
   };
   TK_CHECK(check_free(text_of("etc/passwd"), user.name, user.uid, "user"));
   TK_CHECK(check_free(text_of("etc/group"), user.name, user.gid, "group"));

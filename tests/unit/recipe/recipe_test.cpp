@@ -1,0 +1,292 @@
+#include "plan/recipe/recipe.hpp"
+
+#include "plan/recipe/dockerfile.hpp"
+#include "support/golden.hpp"
+#include "support/test_folder.hpp"
+#include "unit/lock/lock_fixture.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include <fmt/format.h>
+
+using namespace torchkiln::recipe;
+using torchkiln::base::ErrorCode;
+using torchkiln::lock::Lock;
+using torchkiln::lock::test::a_lock;
+using torchkiln::lock::test::a_wheel;
+using torchkiln::spec::Variant;
+using torchkiln::test::difference_to_golden;
+using torchkiln::test::error_of;
+using torchkiln::test::must;
+using torchkiln::test::TestFolder;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+/// The layers of wheels of these names and sizes, as "a" and "b c".
+Texts layers(const std::vector<std::pair<std::string, std::uint64_t>>& wheels) {
+  auto lock = a_lock();
+  lock.wheels.clear();
+  for (const auto& [name, size] : wheels) {
+    lock.wheels.push_back(a_wheel(name, "1"));
+    lock.wheels.back().size_bytes = size;
+  }
+  Texts list;
+  for (const auto& layer : make_recipe(lock, Variant::runtime).wheel_layers) {
+    std::string text;
+    for (const auto i : layer) text += (text.empty() ? "" : " ") + lock.wheels[i].name;
+    list.push_back(text);
+  }
+  return list;
+}
+constexpr std::uint64_t k_large = 100'000'000;
+
+const std::map<std::string, std::string> k_base_files = {
+    {"etc/passwd", "root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n"},
+    {"etc/group", "root:x:0:\nshadow:x:42:\nusers:x:100:\n"},
+    {"etc/shadow", "root:*:20000:0:99999:7:::\n"},
+    {"etc/gshadow", "root:*::\n"},
+    {"etc/skel/.profile", "# profile\n"},
+    {"etc/skel/.config/deep", "not copied\n"}};
+
+/// One line an added file: type, mode, owner, path and content.
+std::string listing(const std::vector<AddedFile>& files) {
+  std::string text;
+  for (const auto& file : files)
+    text += fmt::format("{} {:o} {}:{} {} {}\n",
+                        file.type == FileType::directory ? "d"
+                        : file.type == FileType::symlink ? "l"
+                                                         : "f",
+                        file.mode, file.uid, file.gid, file.path, file.content);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "large wheels get layers of their own: NVIDIA's first, then others, Triton and torch; small ones share the "
+    "last") {
+  CHECK(layers({{"jinja2", 100},
+                {"networkx", 2'000'000},
+                {"nvidia-cublas-cu12", k_large},
+                {"nvidia-cudnn-cu12", k_large + 1},
+                {"cuda-bindings", k_large},
+                {"numpy", k_large},
+                {"pip", 100},
+                {"torch", k_large},
+                {"torchvision", k_large},
+                {"triton", k_large}}) == Texts{"cuda-bindings", "nvidia-cublas-cu12", "nvidia-cudnn-cu12", "numpy",
+                                               "torchvision", "triton", "torch", "jinja2 networkx pip"});
+}
+
+TEST_CASE("8 MiB is large, one byte less is small") {
+  CHECK(layers({{"a", k_own_layer_bytes}, {"b", k_own_layer_bytes - 1}, {"c", 1}}) == Texts{"a", "b c"});
+  CHECK(layers({{"a", k_own_layer_bytes}}) == Texts{"a"});
+  CHECK(layers({{"a", 1}}) == Texts{"a"});
+  CHECK(layers({}).empty());
+}
+
+TEST_CASE("an image never has more than forty layers: the smallest of the large wheels join the small ones") {
+  std::vector<std::pair<std::string, std::uint64_t>> wheels;
+  for (std::size_t i = 0; i < 60; ++i) wheels.emplace_back(fmt::format("w{:02}", i), k_large - i);
+  wheels.emplace_back("zz", 1);
+  const auto list = layers(wheels);
+  CHECK(list.size() + k_other_layers == k_layer_limit);
+  CHECK(list.front() == "w00");
+  CHECK(list[34] == "w34");
+  CHECK_THAT(list.back(), Catch::Matchers::StartsWith("w35 w36 ") && Catch::Matchers::EndsWith(" w59 zz"));
+}
+
+TEST_CASE(
+    "wheels of one size beyond the limit are told apart by their place, so that the plan is always the same") {
+  std::vector<std::pair<std::string, std::uint64_t>> wheels;
+  for (std::size_t i = 0; i < 40; ++i) wheels.emplace_back(fmt::format("w{:02}", i), k_large);
+  CHECK(layers(wheels).back() == "w35 w36 w37 w38 w39");
+}
+
+TEST_CASE("the requirement on the driver is the first CUDA of the build's major version") {
+  CHECK(nvidia_require_cuda("11.8") == "cuda>=11.0");
+  CHECK(nvidia_require_cuda("12.8") == "cuda>=12.0");
+  CHECK(nvidia_require_cuda("13.0") == "cuda>=13.0");
+}
+
+TEST_CASE("a recipe is made of the lock alone") {
+  const auto recipe = make_recipe(a_lock(), Variant::runtime);
+  CHECK(recipe.tag == "2.8.0-cu128-cudnn9-py311-runtime");
+  CHECK(recipe.reference == "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime");
+  CHECK(recipe.user == "1000:1000");
+  CHECK(recipe.working_directory == "/home/kiln");
+  CHECK(recipe.entrypoint == Texts{"/usr/bin/tini", "-g", "--"});
+  CHECK(recipe.command == Texts{"python"});
+  CHECK(recipe.created_s == 1'754'491'980);
+  CHECK(make_recipe(a_lock(), Variant::runtime, 5).created_s == 5);
+  CHECK(recipe.scheme.prefix == "opt/kiln");
+  CHECK(recipe.environment ==
+        std::vector<std::pair<std::string, std::string>>{
+            {"PATH", "/opt/kiln/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+            {"VIRTUAL_ENV", "/opt/kiln"},
+            {"LANG", "C.UTF-8"},
+            {"NVIDIA_VISIBLE_DEVICES", "all"},
+            {"NVIDIA_DRIVER_CAPABILITIES", "compute,utility"},
+            {"NVIDIA_REQUIRE_CUDA", "cuda>=12.0"}});
+  CHECK(recipe.labels ==
+        std::map<std::string, std::string>{
+            {"dev.torchkiln.cuda", "12.8"},
+            {"dev.torchkiln.cudnn", "9.10.2.21"},
+            {"dev.torchkiln.driver-minimum", "525.60.13"},
+            {"dev.torchkiln.gpu-architectures", "sm_70 sm_90"},
+            {"dev.torchkiln.lock", identity(a_lock()).to_string()},
+            {"dev.torchkiln.nccl", "2.27.3"},
+            {"dev.torchkiln.os", "debian-12"},
+            {"dev.torchkiln.python", "3.11"},
+            {"dev.torchkiln.pytorch", "2.8.0+cu128"},
+            {"dev.torchkiln.requested", "torch==2.8.0 numpy>=1.26 pip"},
+            {"dev.torchkiln.variant", "runtime"},
+            {"org.opencontainers.image.created", "2025-08-06T14:53:00Z"},
+            {"org.opencontainers.image.description", "PyTorch 2.8.0 for CUDA 12.8 with Python 3.11 on debian-12"},
+            {"org.opencontainers.image.title", "team/pytorch"},
+            {"org.opencontainers.image.version", "2.8.0-cu128-cudnn9-py311-runtime"}});
+}
+
+TEST_CASE("what a resolution lacks has no label") {
+  auto lock = a_lock();
+  lock.resolution.cudnn.clear();
+  lock.resolution.nccl.clear();
+  lock.resolution.sass.clear();
+  const auto labels = make_recipe(lock, Variant::runtime).labels;
+  CHECK(labels.count("dev.torchkiln.cudnn") == 0);
+  CHECK(labels.count("dev.torchkiln.nccl") == 0);
+  CHECK(labels.count("dev.torchkiln.gpu-architectures") == 0);
+}
+
+TEST_CASE("the configuration layer has the user, its home and the virtual environment, exactly") {
+  const auto lock = a_lock();
+  const auto recipe = make_recipe(lock, Variant::runtime);
+  CHECK(listing(must(configuration_files(lock, recipe, k_base_files))) ==
+        R"(d 755 0:0 etc 
+f 644 0:0 etc/passwd root:x:0:0:root:/root:/bin/bash
+www-data:x:33:33::/var/www:/usr/sbin/nologin
+kiln:x:1000:1000::/home/kiln:/bin/bash
+
+f 644 0:0 etc/group root:x:0:
+shadow:x:42:
+users:x:100:
+kiln:x:1000:
+
+f 640 0:42 etc/shadow root:*:20000:0:99999:7:::
+kiln:*:20306:0:99999:7:::
+
+f 640 0:42 etc/gshadow root:*::
+kiln:!::
+
+d 755 0:0 home 
+d 755 1000:1000 home/kiln 
+f 644 1000:1000 home/kiln/.profile # profile
+
+d 755 0:0 opt 
+d 755 0:0 opt/kiln 
+d 755 0:0 opt/kiln/bin 
+f 644 0:0 opt/kiln/pyvenv.cfg home = /usr/bin
+include-system-site-packages = false
+version = 3.11
+
+l 777 0:0 opt/kiln/bin/python /usr/bin/python3.11
+l 777 0:0 opt/kiln/bin/python3 python
+l 777 0:0 opt/kiln/bin/python3.11 python
+d 755 0:0 opt/kiln/lib 
+l 777 0:0 opt/kiln/lib64 lib
+)");
+}
+
+TEST_CASE("no path of the configuration layer is there twice") {
+  const auto lock = a_lock();
+  const auto files = must(configuration_files(lock, make_recipe(lock, Variant::runtime), k_base_files));
+  std::set<std::string> paths;
+  for (const auto& file : files) CHECK(paths.insert(file.path).second);
+}
+
+TEST_CASE("a base without gshadow gets none, and one whose last line is open is not run into") {
+  const auto lock = a_lock();
+  auto base_files = k_base_files;
+  base_files.erase("etc/gshadow");
+  base_files["etc/passwd"] = "root:x:0:0:root:/root:/bin/bash";
+  const auto text = listing(must(configuration_files(lock, make_recipe(lock, Variant::runtime), base_files)));
+  CHECK(text.find("gshadow") == std::string::npos);
+  CHECK_THAT(text, Catch::Matchers::Contains("/root:/bin/bash\nkiln:x:1000"));
+}
+
+TEST_CASE("a user or group that the base has already is refused with what it is") {
+  const auto refusal = [](const std::string& name, unsigned uid, unsigned gid) {
+    auto lock = a_lock();
+    lock.user = {name, uid, gid};
+    const auto error = error_of(configuration_files(lock, make_recipe(lock, Variant::runtime), k_base_files));
+    CHECK(error.code == ErrorCode::spec_invalid);
+    CHECK(error.hints == Texts{"choose another name and number in [user]; 1000 and above are free"});
+    return error.message;
+  };
+  CHECK(refusal("www-data", 1000, 1000) ==
+        "[user] asks for the user www-data (1000), but the base has www-data (33)");
+  CHECK(refusal("ada", 33, 1000) == "[user] asks for the user ada (33), but the base has www-data (33)");
+  CHECK(refusal("users", 1000, 1000) == "[user] asks for the group users (1000), but the base has users (100)");
+  CHECK(refusal("ada", 1000, 100) == "[user] asks for the group ada (100), but the base has users (100)");
+}
+
+namespace {
+std::vector<ContextFile> context(const Lock& lock) {
+  return must(render_context(lock, make_recipe(lock, Variant::runtime), TK_SOURCE_DIR "/templates"));
+}
+std::string content_of(const std::vector<ContextFile>& files, const std::string& path) {
+  for (const auto& file : files)
+    if (file.path == path) return file.content;
+  return "(absent)";
+}
+}  // namespace
+
+TEST_CASE("the Dockerfile and its context are the golden ones") {
+  const auto files = context(a_lock());
+  Texts names;
+  for (const auto& file : files) names.push_back(file.path);
+  CHECK(names == Texts{"Dockerfile", "requirements.txt", ".dockerignore", "pyvenv.cfg"});
+  CHECK(difference_to_golden("Dockerfile.runtime", content_of(files, "Dockerfile")) == "");
+  CHECK(difference_to_golden("dockerignore", content_of(files, ".dockerignore")) == "");
+  CHECK(content_of(files, "requirements.txt") ==
+        "# Every wheel of the image, pinned by its SHA-256. Made from kiln.lock.\n"
+        "numpy==2.3.1 --hash=sha256:" +
+            a_lock().wheels[0].digest.hex() +
+            "\n"
+            "pip==25.2 --hash=sha256:" +
+            a_lock().wheels[1].digest.hex() +
+            "\n"
+            "torch==2.8.0 --hash=sha256:" +
+            a_lock().wheels[2].digest.hex() + "\n");
+  CHECK(content_of(files, "pyvenv.cfg") ==
+        "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11\n");
+}
+
+TEST_CASE("nothing in a value can become something else in the Dockerfile") {
+  auto lock = a_lock();
+  lock.requested = {"torch==2.8.0", "x; python_version > \"3\"", "$HOME `id` \\ \"quoted\" $(id)",
+                    "two\nRUN id\r\n# lines"};
+  const auto dockerfile = content_of(context(lock), "Dockerfile");
+  CHECK_THAT(dockerfile,
+             Catch::Matchers::Contains(
+                 "LABEL dev.torchkiln.requested=\"torch==2.8.0 x; python_version > \\\"3\\\" \\$HOME `id` \\\\ "
+                 "\\\"quoted\\\" \\$(id) two RUN id  # lines\"\n"));
+}
+
+TEST_CASE("a template that is not there, or asks for what is not there, is an error with its name") {
+  const TestFolder folder;
+  const auto recipe = make_recipe(a_lock(), Variant::runtime);
+  CHECK(error_of(render_context(a_lock(), recipe, folder.path())).code == ErrorCode::file_failed);
+  folder.write("Dockerfile.runtime.mustache", "FROM scratch\nADD {{rotfs}} /\n");
+  const auto error = error_of(render_context(a_lock(), recipe, folder.path()));
+  CHECK(error.code == ErrorCode::template_invalid);
+  CHECK(error.where->to_string() == "templates/Dockerfile.runtime.mustache:2");
+  CHECK(error.hints == Texts{"did you mean {{rootfs}}?"});
+}
+
+TEST_CASE("a context holds the system's layer and the pip wheel beside the texts") {
+  CHECK(context_names(a_lock()).rootfs == "rootfs.tar.gz");
+  CHECK(context_names(a_lock()).pip_wheel == "pip-25.2-py3-none-any.whl");
+}
