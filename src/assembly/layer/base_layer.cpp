@@ -96,6 +96,30 @@ Result<void> bootstrap(const BaseRequest& request, const fs::path& repository, s
   return {};
 }
 
+/// Whether users other than the owner may enter `path` and every folder above it.
+bool is_open_to_others(const fs::path& path) {
+  std::error_code error;
+  for (auto folder = fs::absolute(path, error); !error; folder = folder.parent_path()) {
+    const auto permissions = fs::status(folder, error).permissions();
+    if (error || (permissions & fs::perms::others_exec) == fs::perms::none) return false;
+    if (folder == folder.root_path()) return true;
+  }
+  return false;
+}
+
+/// Where mmdebstrap may work: below folders that everybody may enter. For an ordinary user it runs as that user's
+/// first subordinate id, which cannot enter a home folder of mode 0700; and apt gives its own folders in the image
+/// to root or to _apt depending on whether _apt can enter them, so root needs such a folder too, for the same
+/// bytes.
+Result<fs::path> bootstrap_parent() {
+  std::vector<fs::path> candidates = {"/var/tmp", "/tmp"};
+  if (const auto named = sys::environment("TMPDIR")) candidates.insert(candidates.begin(), fs::path(*named));
+  for (const auto& candidate : candidates)
+    if (is_open_to_others(candidate)) return candidate;
+  return fail(ErrorCode::file_failed, "no folder for temporary files that subordinate users may enter",
+              {"set TMPDIR to a folder that everybody may enter (mode o+x, and all folders above it)"});
+}
+
 struct FreeArchive {
   void operator()(archive* a) const { archive_read_free(a); }
 };
@@ -198,8 +222,10 @@ Result<LayerFacts> compress_tar(const fs::path& tar, const sys::BlobStore& store
 }
 
 Result<BaseFacts> make_base(const BaseRequest& request, const sys::BlobStore& debs, const sys::BlobStore& store,
-                            const LayerCatalog& catalog, const fs::path& work, unsigned threads, base::Step& step) {
-  TK_TRY(const auto folder, sys::TemporaryDirectory::create(work, "base-"));
+                            const LayerCatalog& catalog, unsigned threads, base::Step& step) {
+  TK_TRY(const auto parent, bootstrap_parent());
+  TK_TRY(const auto folder, sys::TemporaryDirectory::create(parent, "torchkiln-base-"));
+  TK_CHECK(sys::set_mode(folder.path(), 0755));
   const auto repository = folder.path() / "repository", tar = folder.path() / "base.tar";
   BaseFacts facts;
   TK_TRY(facts.time_s, make_repository(request, debs, repository));

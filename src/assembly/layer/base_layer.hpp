@@ -19,7 +19,7 @@
 namespace torchkiln::layer {
 
 /// Raise when the same packages could give other bytes.
-inline constexpr std::string_view k_base_layer_recipe = "base-layer/1";
+inline constexpr std::string_view k_base_layer_recipe = "base-layer/2";
 
 /// A Debian package that is in the cache.
 struct CachedDeb {
@@ -47,11 +47,11 @@ std::string base_layer_key(const BaseRequest& request);
 std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalog& catalog,
                                    const sys::BlobStore& store);
 
-/// Makes the base layer. `debs` holds the packages by digest; `work` is a folder for large temporary files.
-/// Needs mmdebstrap; as an ordinary user also subordinate ids (tool_failed says so).
+/// Makes the base layer. `debs` holds the packages by digest. Works in $TMPDIR, /var/tmp or /tmp, whichever
+/// everybody may enter. Needs mmdebstrap; as an ordinary user also subordinate ids (tool_failed says so).
 base::Result<BaseFacts> make_base(const BaseRequest& request, const sys::BlobStore& debs,
-                                  const sys::BlobStore& store, const LayerCatalog& catalog,
-                                  const std::filesystem::path& work, unsigned threads, base::Step& step);
+                                  const sys::BlobStore& store, const LayerCatalog& catalog, unsigned threads,
+                                  base::Step& step);
 
 /// A tar file as a gzip layer: independent members of 4 MiB each, so that the bytes do not depend on the number of
 /// threads.

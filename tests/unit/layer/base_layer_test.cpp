@@ -3,8 +3,7 @@
 #include "assembly/layer/deb_package.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/process.hpp"
-#include "support/fake_tool.hpp"
-#include "support/test_folder.hpp"
+#include "support/bootstrap.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -14,51 +13,17 @@ using torchkiln::base::ErrorCode;
 using torchkiln::base::Result;
 using torchkiln::sys::BlobStore;
 using torchkiln::test::error_of;
+using torchkiln::test::FakeBootstrap;
 using torchkiln::test::FakeTool;
+using torchkiln::test::k_accounts;
+using torchkiln::test::k_built_s;
+using torchkiln::test::make_deb;
+using torchkiln::test::make_tar;
 using torchkiln::test::must;
 using torchkiln::test::TestFolder;
 using Texts = std::vector<std::string>;
 
 namespace {
-
-constexpr std::int64_t k_built_s = 1'700'000'000;
-
-/// A Debian package as dpkg-deb makes it.
-std::string make_deb(const TestFolder& folder, const std::string& name, const std::string& version,
-                     const std::string& compression = "xz", std::int64_t time_s = k_built_s) {
-  const auto tree = folder.path("tree-" + name);
-  must(torchkiln::sys::write_file(tree / "DEBIAN/control",
-                                  "Package: " + name + "\nVersion: " + version +
-                                      "\nArchitecture: amd64\nMaintainer: nobody <n@x.example>\nDescription: a "
-                                      "test\n with two lines\n"));
-  must(torchkiln::sys::write_file(tree / "usr/share/x", "x"));
-  torchkiln::sys::Command command;
-  command.arguments = {"dpkg-deb", "--root-owner-group", "-Z" + compression,
-                       "--build",  tree.string(),        folder.path(name + ".deb").string()};
-  auto environment = torchkiln::sys::current_environment();
-  environment["SOURCE_DATE_EPOCH"] = std::to_string(time_s);
-  command.environment = environment;
-  must(torchkiln::sys::run_checked(command));
-  return folder.text(name + ".deb");
-}
-
-std::string make_tar(const TestFolder& folder, const std::map<std::string, std::string>& files) {
-  for (const auto& [path, content] : files) folder.write("root/" + path, content);
-  torchkiln::sys::Command command;
-  command.arguments = {
-      "tar", "--format=pax", "-cf", folder.path("base.tar").string(), "-C", folder.path("root").string(), "."};
-  must(torchkiln::sys::run_checked(command));
-  return folder.text("base.tar");
-}
-
-const std::map<std::string, std::string> k_accounts = {
-    {"etc/passwd", "root:x:0:0::/root:/bin/sh\n"},
-    {"etc/group", "root:x:0:\n"},
-    {"etc/shadow", "root:*:1::::::\n"},
-    {"etc/skel/.profile", "# profile\n"},
-    // A name that libarchive cannot write in the C locale, as ca-certificates has one.
-    {"etc/a-F\xC5\x91.crt", "x"},
-    {"usr/bin/x", std::string(10'000, 'x')}};
 
 struct Base {
   TestFolder folder;
@@ -73,19 +38,9 @@ struct Base {
   BaseRequest request() const { return {"bookworm", "amd64", packages}; }
   Result<BaseFacts> make() {
     torchkiln::base::Step step(progress, "Bootstrapping", "a test");
-    return make_base(request(), debs, store, catalog, folder.path("work"), 2, step);
+    return make_base(request(), debs, store, catalog, 2, step);
   }
 };
-
-/// A fake mmdebstrap: keeps the repository it was given and writes base.tar where it should.
-const std::string k_bootstrap = R"(
-for a in "$@"; do case "$a" in
-  "deb "*) repository=${a#*copy://}; cp -r "${repository%% *}" "$FAKE/repository" ;;
-  *.tar) cp "$FAKE/base.tar" "$a" ;;
-esac; done
-echo "$SOURCE_DATE_EPOCH $TZ $LC_ALL $TMPDIR" > "$FAKE/environment"
-echo "I: a line" >&2
-)";
 
 }  // namespace
 
@@ -159,8 +114,7 @@ TEST_CASE("a base is made from a repository of exactly its packages") {
   Base t;
   t.add("zlib1g", "1:1.2.13", k_built_s + 5);
   t.add("dash", "0.5~x+y", k_built_s);
-  const FakeTool mmdebstrap("mmdebstrap", k_bootstrap);
-  must(torchkiln::sys::write_file(mmdebstrap.path() / "base.tar", make_tar(t.folder, k_accounts)));
+  const FakeBootstrap mmdebstrap;
   const auto facts = must(t.make());
   CHECK(facts.time_s == k_built_s + 5);
   CHECK(facts.files == std::map<std::string, std::string>{{"etc/passwd", k_accounts.at("etc/passwd")},
@@ -197,8 +151,7 @@ TEST_CASE("a base is made from a repository of exactly its packages") {
 TEST_CASE("a base that was made is found again, and no longer when its blob or its facts are gone") {
   Base t;
   t.add("dash", "1");
-  const FakeTool mmdebstrap("mmdebstrap", k_bootstrap);
-  must(torchkiln::sys::write_file(mmdebstrap.path() / "base.tar", make_tar(t.folder, k_accounts)));
+  const FakeBootstrap mmdebstrap;
   CHECK_FALSE(find_base(t.request(), t.catalog, t.store).has_value());
   const auto made = must(t.make());
   const auto found = find_base(t.request(), t.catalog, t.store);
@@ -234,14 +187,14 @@ TEST_CASE("a bootstrap that fails tells what it said and leaves no layer, no ent
 TEST_CASE("an archive without accounts, or that is no archive, is the tool's failure") {
   Base t;
   t.add("dash", "1");
-  const FakeTool mmdebstrap("mmdebstrap", k_bootstrap);
+  const FakeBootstrap mmdebstrap;
   auto accounts = k_accounts;
   accounts.erase("etc/shadow");
-  must(torchkiln::sys::write_file(mmdebstrap.path() / "base.tar", make_tar(t.folder, accounts)));
+  mmdebstrap.give(make_tar(t.folder, accounts));
   const auto error = error_of(t.make());
   CHECK(error.code == ErrorCode::tool_failed);
   CHECK(error.message == "mmdebstrap's archive has no etc/shadow");
-  must(torchkiln::sys::write_file(mmdebstrap.path() / "base.tar", "no archive at all"));
+  mmdebstrap.give("no archive at all");
   CHECK_THAT(error_of(t.make()).message, Catch::Matchers::StartsWith("mmdebstrap's archive cannot be read: "));
   CHECK_FALSE(find_base(t.request(), t.catalog, t.store).has_value());
 }
@@ -252,8 +205,7 @@ TEST_CASE("a cached package whose bytes changed is found out before it is instal
   auto bytes = must(torchkiln::sys::read_file(t.debs.path(t.packages[0].digest)));
   bytes[bytes.size() - 3] = static_cast<char>(bytes[bytes.size() - 3] ^ 1);
   must(torchkiln::sys::write_file(t.debs.path(t.packages[0].digest), bytes, 0444));
-  const FakeTool mmdebstrap("mmdebstrap", k_bootstrap);
-  must(torchkiln::sys::write_file(mmdebstrap.path() / "base.tar", make_tar(t.folder, k_accounts)));
+  const FakeBootstrap mmdebstrap;
   // apt compares it with the index of the repository: the index must state the lock's digest, not the file's.
   must(t.make());
   CHECK_THAT(mmdebstrap.text("repository/dists/bookworm/main/binary-amd64/Packages"),
