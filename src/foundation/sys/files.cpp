@@ -175,6 +175,11 @@ Result<void> make_directories(const fs::path& path, unsigned mode) {
   return fail(file_error("create folder", path, errno));
 }
 
+Result<void> set_mode(const fs::path& path, unsigned mode) {
+  if (::chmod(path.c_str(), mode) != 0) return fail(file_error("change the mode of", path, errno));
+  return {};
+}
+
 Result<void> remove_tree(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);

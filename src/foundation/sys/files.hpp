@@ -99,6 +99,7 @@ class MappedFile {
 };
 
 base::Result<void> make_directories(const fs::path& path, unsigned mode = 0755);
+base::Result<void> set_mode(const fs::path& path, unsigned mode);
 base::Result<void> remove_tree(const fs::path& path);
 base::Result<void> move_file(const fs::path& from, const fs::path& to);
 base::Result<void> sync_directory(const fs::path& path);

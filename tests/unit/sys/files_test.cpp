@@ -277,3 +277,12 @@ TEST_CASE("a free lock is taken at once and free again afterwards") {
   CHECK_FALSE(waited);
   CHECK(folder.text("a/lock") == std::to_string(::getpid()) + "\n");
 }
+
+TEST_CASE("a mode is set exactly, or the file is named") {
+  TestFolder folder;
+  folder.write("x", "");
+  must(set_mode(folder.path("x"), 0751));
+  CHECK(mode_of(folder.path("x")) == 0751);
+  CHECK(error_of(set_mode(folder.path("none"), 0644)).message ==
+        "cannot change the mode of " + folder.path("none").string() + ": No such file or directory");
+}
