@@ -6,6 +6,7 @@
 #include "support/bootstrap.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 
 using namespace torchkiln::layer;
 using torchkiln::base::Digest;
@@ -31,6 +32,22 @@ struct Base {
   LayerCatalog catalog{folder.path("layers")};
   std::vector<CachedDeb> packages;
   torchkiln::base::SilentProgress progress;
+  const char* tmpdir_before = std::getenv("TMPDIR");
+
+  /// A folder for temporary files that everybody may enter.
+  Base() {
+    must(torchkiln::sys::set_mode(folder.path(), 0755));
+    must(torchkiln::sys::make_directories(folder.path("tmp")));
+    ::setenv("TMPDIR", folder.path("tmp").c_str(), 1);
+  }
+  ~Base() {
+    if (tmpdir_before)
+      ::setenv("TMPDIR", tmpdir_before, 1);
+    else
+      ::unsetenv("TMPDIR");
+  }
+  Base(const Base&) = delete;
+  Base& operator=(const Base&) = delete;
 
   void add(const std::string& name, const std::string& version, std::int64_t time_s = k_built_s) {
     packages.push_back({name, version, "amd64", must(debs.put(make_deb(folder, name, version, "xz", time_s)))});
@@ -122,7 +139,7 @@ TEST_CASE("a base is made from a repository of exactly its packages") {
                                                           {"etc/shadow", k_accounts.at("etc/shadow")},
                                                           {"etc/skel/.profile", "# profile\n"}});
   CHECK(t.store.contains(facts.layer.digest));
-  CHECK(must(torchkiln::sys::list_directory(t.folder.path("work"))).empty());
+  CHECK(must(torchkiln::sys::list_directory(t.folder.path("tmp"))).empty());
 
   REQUIRE(mmdebstrap.calls().size() == 1);
   const auto arguments = mmdebstrap.calls()[0];
@@ -134,9 +151,9 @@ TEST_CASE("a base is made from a repository of exactly its packages") {
   CHECK(has("--variant=essential"));
   CHECK(has("bookworm"));
   CHECK(has(::geteuid() == 0 ? "--mode=root" : "--mode=unshare"));
-  CHECK_THAT(mmdebstrap.text("environment"),
-             Catch::Matchers::StartsWith(std::to_string(k_built_s + 5) + " UTC C.UTF-8 " +
-                                         t.folder.path("work").string()));
+  CHECK_THAT(
+      mmdebstrap.text("environment"),
+      Catch::Matchers::StartsWith(std::to_string(k_built_s + 5) + " UTC C.UTF-8 " + t.folder.path("tmp").string()));
   CHECK(mmdebstrap.text("repository/pool/zlib1g_1_3a1.2.13_amd64.deb") ==
         must(torchkiln::sys::read_file(t.debs.path(t.packages[0].digest))));
   const auto packages = mmdebstrap.text("repository/dists/bookworm/main/binary-amd64/Packages");
@@ -146,6 +163,16 @@ TEST_CASE("a base is made from a repository of exactly its packages") {
   CHECK_THAT(mmdebstrap.text("repository/dists/bookworm/Release"),
              Catch::Matchers::Contains(" " + Digest::of(packages).hex() + " " + std::to_string(packages.size()) +
                                        " main/binary-amd64/Packages\n"));
+}
+
+TEST_CASE("a folder for temporary files that others may not enter is not used: mmdebstrap works as another user") {
+  Base t;
+  t.add("dash", "1");
+  const FakeBootstrap mmdebstrap;
+  must(torchkiln::sys::set_mode(t.folder.path("tmp"), 0700));
+  must(t.make());
+  CHECK(mmdebstrap.text("environment").find(t.folder.path("tmp").string()) == std::string::npos);
+  CHECK_THAT(mmdebstrap.text("environment"), Catch::Matchers::Contains("tmp/torchkiln-base-"));
 }
 
 TEST_CASE("a base that was made is found again, and no longer when its blob or its facts are gone") {
@@ -179,7 +206,7 @@ TEST_CASE("a bootstrap that fails tells what it said and leaves no layer, no ent
   CHECK(error.code == ErrorCode::tool_failed);
   CHECK(error.message == "'mmdebstrap' failed with status 25");
   CHECK(error.notes == Texts{"E: it broke"});
-  CHECK(must(torchkiln::sys::list_directory(t.folder.path("work"))).empty());
+  CHECK(must(torchkiln::sys::list_directory(t.folder.path("tmp"))).empty());
   CHECK_FALSE(std::filesystem::exists(t.folder.path("layers")));
   CHECK_FALSE(find_base(t.request(), t.catalog, t.store).has_value());
 }
