@@ -60,7 +60,7 @@ inline std::string on_small_disk(const std::filesystem::path& folder, std::size_
         return "cannot map users";
     }
     if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("size=" + std::to_string(size_bytes)).c_str()) != 0)
+        ::mount("tmpfs", folder.c_str(), "tmpfs", 0, ("mode=0755,size=" + std::to_string(size_bytes)).c_str()) != 0)
       return "cannot mount a small file system";
     return work();
   });

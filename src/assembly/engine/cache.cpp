@@ -31,7 +31,14 @@ base::Result<void> Cache::prepare() const {
 }
 
 base::Result<sys::FileLock> Cache::lock(const std::function<void(std::string_view)>& on_wait) const {
-  return sys::FileLock::acquire(m_root / "lock", on_wait);
+  TK_TRY(auto lock, sys::FileLock::acquire(m_root / "lock", on_wait));
+  TK_CHECK(m_blobs.remove_leftovers());
+  // Folders that only whoever holds the lock makes; a container's may be in use.
+  if (const auto names = sys::list_directory(work()))
+    for (const auto& name : *names)
+      for (const std::string_view prefix : {"uv-", "verifier-"})
+        if (name.starts_with(prefix)) TK_CHECK(sys::remove_tree(work() / name));
+  return lock;
 }
 
 }  // namespace torchkiln::engine

@@ -32,7 +32,8 @@ class Cache {
 
   /// Makes the folder. Refused when it belongs to another user or others may write to it: what lies in it is run.
   base::Result<void> prepare() const;
-  /// One process at a time fills the cache; `on_wait` is told the other's process id.
+  /// One process at a time fills the cache; `on_wait` is told the other's process id. What an earlier one that was
+  /// killed left behind is removed, but for downloads that can be resumed.
   base::Result<sys::FileLock> lock(const std::function<void(std::string_view)>& on_wait) const;
 
   const std::filesystem::path& root() const { return m_root; }

@@ -45,7 +45,7 @@ class PartsBuilder {
 
   Result<Parts> run() {
     find_existing();
-    plan_downloads();
+    TK_CHECK(plan_downloads());
     if (!m_downloads.empty() || !m_missing_layers.empty() || m_wants_system || m_wants_build_root) {
       TK_CHECK(check_space());
       TK_CHECK(work());
@@ -83,7 +83,8 @@ class PartsBuilder {
     m_layers.resize(m_recipe.wheel_layers.size());
     for (std::size_t i = 0; i < m_recipe.wheel_layers.size(); ++i) {
       m_layers[i] = m_cache.catalog().find(layer_key(i));
-      if (m_layers[i] && m_cache.blobs().contains(m_layers[i]->digest)) continue;
+      if (m_layers[i] && sys::size_of_file(m_cache.blobs().path(m_layers[i]->digest)) == m_layers[i]->size_bytes)
+        continue;
       m_layers[i].reset();
       m_missing_layers.push_back(i);
     }
@@ -102,28 +103,40 @@ class PartsBuilder {
     return "torchkiln wheels " + base::join(names, " ");
   }
 
-  void want(const std::string& url, const base::Digest& digest, std::uint64_t size_bytes, Awaited& awaited) {
-    if (m_cache.blobs().contains(digest)) return;
+  /// Has a file downloaded, unless it is in the cache with the bytes that it should have.
+  Result<void> want(const std::string& url, const base::Digest& digest, std::uint64_t size_bytes,
+                    Awaited& awaited) {
+    if (m_present.count(digest)) return {};
+    if (!m_wanted.count(digest) && m_cache.blobs().contains(digest)) {
+      TK_TRY(const bool whole, m_cache.blobs().contains_whole(digest));
+      if (whole) {
+        m_present.insert(digest);
+        return {};
+      }
+      m_progress.warn("the cached copy of " + base::without_credentials(url) + " was damaged; fetching it again");
+    }
     awaited.missing.insert(digest);
-    if (!m_wanted.insert(digest).second) return;
+    if (!m_wanted.insert(digest).second) return {};
     m_downloads.push_back(
         {url, m_cache.blobs().path(digest), digest, size_bytes ? std::optional(size_bytes) : std::nullopt});
     m_download_bytes += size_bytes;
+    return {};
   }
 
   /// What to download, in order: the small Debian packages first, since their bootstrap takes longest, then large
   /// wheels before small ones. And what can start once which files are there.
-  void plan_downloads() {
-    auto bootstrap = [&](BuildRoot kind) {
+  Result<void> plan_downloads() {
+    auto bootstrap = [&](BuildRoot kind) -> Result<void> {
       Awaited awaited;
       for (const auto& deb : m_lock.debs)
         if (deb.role == lock::DebRole::base || kind == BuildRoot::wanted)
-          want(deb.url, deb.digest, deb.size_bytes, awaited);
+          TK_CHECK(want(deb.url, deb.digest, deb.size_bytes, awaited));
       awaited.start = [this, kind] { submit_bootstrap(kind); };
       m_awaited.push_back(std::move(awaited));
+      return {};
     };
-    if (m_wants_system) bootstrap(BuildRoot::not_wanted);
-    if (m_wants_build_root) bootstrap(BuildRoot::wanted);
+    if (m_wants_system) TK_CHECK(bootstrap(BuildRoot::not_wanted));
+    if (m_wants_build_root) TK_CHECK(bootstrap(BuildRoot::wanted));
     auto by_size = m_missing_layers;
     std::sort(by_size.begin(), by_size.end(),
               [&](std::size_t a, std::size_t b) { return layer_bytes(a) > layer_bytes(b); });
@@ -131,11 +144,12 @@ class PartsBuilder {
       Awaited awaited;
       for (const auto wheel : m_recipe.wheel_layers[i]) {
         const auto& one = m_lock.wheels[wheel];
-        want(one.url, one.digest, one.size_bytes, awaited);
+        TK_CHECK(want(one.url, one.digest, one.size_bytes, awaited));
       }
       awaited.start = [this, i] { submit_layer(i); };
       m_awaited.push_back(std::move(awaited));
     }
+    return {};
   }
 
   std::uint64_t layer_bytes(std::size_t i) const {
@@ -200,7 +214,7 @@ class PartsBuilder {
           base::Step step(m_progress, "Bootstrapping", system ? "the Debian base" : "the verifier's build root");
           const auto request = system ? system_request() : build_request();
           TK_TRY(auto facts, layer::make_base(request, m_cache.blobs(), m_cache.blobs(), m_cache.catalog(),
-                                              m_cache.work(), sys::processor_count(), step));
+                                              sys::processor_count(), step));
           step.end(
               fmt::format("{} packages, {}", request.packages.size(), base::format_bytes(facts.layer.size_bytes)));
           (system ? m_system : m_build_root_facts) = std::move(facts);
@@ -243,7 +257,7 @@ class PartsBuilder {
   std::vector<std::optional<layer::LayerFacts>> m_layers;
   std::vector<std::size_t> m_missing_layers;
   std::vector<Awaited> m_awaited;
-  std::set<base::Digest> m_wanted;
+  std::set<base::Digest> m_wanted, m_present;
   std::vector<sys::Download> m_downloads;
   std::uint64_t m_download_bytes = 0;
   std::uint64_t m_conversion_bytes = 0;
@@ -268,7 +282,8 @@ Result<layer::BaseFacts> make_system(const lock::Lock& lock, const Cache& cache,
 
 Result<fs::path> fetch_wheel(const lock::LockedWheel& wheel, const Cache& cache, sys::HttpClient& http) {
   const auto path = cache.blobs().path(wheel.digest);
-  if (cache.blobs().contains(wheel.digest)) return path;
+  TK_TRY(const bool whole, cache.blobs().contains_whole(wheel.digest));
+  if (whole) return path;
   const sys::Download download{wheel.url, path, wheel.digest,
                                wheel.size_bytes ? std::optional(wheel.size_bytes) : std::nullopt};
   TK_CHECK(http.download_all(
@@ -280,6 +295,14 @@ Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, 
                                           const sys::BlobStore& store) {
   std::sort(files.begin(), files.end(),
             [](const recipe::AddedFile& a, const recipe::AddedFile& b) { return a.path < b.path; });
+  std::set<std::string> folders = {""};
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const auto& path = files[i].path;
+    TK_ASSERT(i == 0 || files[i - 1].path != path, "a path is in a layer once");
+    TK_ASSERT(folders.count(path.substr(0, path.find('/') == std::string::npos ? 0 : path.rfind('/'))),
+              "a file comes after its folder");
+    if (files[i].type == recipe::FileType::directory) folders.insert(path);
+  }
   TK_TRY(auto writer, layer::LayerWriter::create(store));
   for (const auto& file : files) {
     layer::TarHeader header{file.path, layer::TarType::file, file.mode, file.uid,

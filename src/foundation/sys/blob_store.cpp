@@ -1,11 +1,46 @@
 #include "foundation/sys/blob_store.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <unistd.h>
+#include <vector>
 
 namespace torchkiln::sys {
 
 using base::Result;
+
+namespace {
+/// What create() calls a blob that has no digest yet; AtomicFile adds a dot before and letters after it.
+constexpr const char* k_new = "new";
+}  // namespace
+
+Result<bool> BlobStore::contains_whole(const base::Digest& digest) const {
+  if (!contains(digest)) return false;
+  TK_TRY(const auto fd, open_file(path(digest), O_RDONLY));
+  base::Sha256 hasher;
+  std::vector<std::byte> buffer(1U << 20);
+  for (;;) {
+    const auto got = ::read(fd.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return base::fail(file_error("read", path(digest), errno));
+    if (got == 0) break;
+    hasher.update(std::span(buffer).first(static_cast<std::size_t>(got)));
+  }
+  if (hasher.finish() == digest) return true;
+  TK_CHECK(remove(digest));
+  return false;
+}
+
+Result<void> BlobStore::remove_leftovers() const {
+  std::error_code error;
+  if (!fs::exists(m_root / "sha256", error)) return {};
+  TK_TRY(const auto names, list_directory(m_root / "sha256"));
+  for (const auto& name : names)
+    if (name.starts_with("." + std::string(k_new) + "."))
+      if (const auto leftover = m_root / "sha256" / name; ::unlink(leftover.c_str()) != 0 && errno != ENOENT)
+        return base::fail(file_error("remove", leftover, errno));
+  return {};
+}
 
 Result<void> BlobStore::remove(const base::Digest& digest) const {
   const auto target = path(digest);
@@ -14,7 +49,7 @@ Result<void> BlobStore::remove(const base::Digest& digest) const {
 }
 
 Result<BlobStore::Writer> BlobStore::create() const {
-  TK_TRY(auto file, AtomicFile::create(m_root / "sha256" / "new", 0444));
+  TK_TRY(auto file, AtomicFile::create(m_root / "sha256" / k_new, 0444));
   return Writer(*this, std::move(file));
 }
 

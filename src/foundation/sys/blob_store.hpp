@@ -20,7 +20,12 @@ class BlobStore {
 
   std::filesystem::path path(const base::Digest& digest) const { return m_root / "sha256" / digest.hex(); }
   bool contains(const base::Digest& digest) const { return size_of_file(path(digest)).has_value(); }
+  /// Whether the blob is there with the bytes it should have. One whose bytes changed is removed: whoever needs it
+  /// makes or fetches it again.
+  base::Result<bool> contains_whole(const base::Digest& digest) const;
   base::Result<void> remove(const base::Digest& digest) const;
+  /// Removes what writers that were killed left. Nobody may be writing meanwhile.
+  base::Result<void> remove_leftovers() const;
 
   /// A blob in the making: write, then commit.
   class Writer {

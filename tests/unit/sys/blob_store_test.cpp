@@ -4,6 +4,7 @@
 #include "support/test_folder.hpp"
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <sys/stat.h>
 
 using namespace torchkiln::sys;
@@ -65,4 +66,34 @@ TEST_CASE("a blob that does not fit on the disk is disk_full and leaves nothing"
           return std::string(name(put.error().code)) + " " +
                  std::to_string(list_directory(folder.path("blobs/sha256"))->size());
         }) == "disk-full 0");
+}
+
+TEST_CASE("a blob whose bytes changed is found out and removed, so that it is made again") {
+  TestFolder folder;
+  const BlobStore store(folder.path("blobs"));
+  const auto digest = must(store.put(std::string(3'000'000, 'x')));
+  CHECK(must(store.contains_whole(digest)));
+  must(write_file(store.path(digest), std::string(2'999'999, 'x') + "y", 0444));
+  CHECK(store.contains(digest));
+  CHECK_FALSE(must(store.contains_whole(digest)));
+  CHECK_FALSE(store.contains(digest));
+  CHECK_FALSE(must(store.contains_whole(digest)));
+}
+
+TEST_CASE("what a killed writer left is removed, and nothing else") {
+  TestFolder folder;
+  const BlobStore store(folder.path("blobs"));
+  must(store.remove_leftovers());
+  CHECK(torchkiln::test::in_child([&]() -> std::string {
+          auto writer = store.create();
+          (void)writer->write("half of it");
+          ::kill(::getpid(), SIGKILL);
+          return "";
+        }) == " (died of signal 9)");
+  const auto digest = must(store.put("abc"));
+  folder.write("blobs/sha256/" + Digest::of("x").hex() + ".part", "a download that can be resumed");
+  CHECK(must(list_directory(folder.path("blobs/sha256"))).size() == 3);
+  must(store.remove_leftovers());
+  CHECK(must(list_directory(folder.path("blobs/sha256"))) ==
+        std::vector<std::string>{Digest::of("x").hex() + ".part", digest.hex()});
 }
