@@ -25,8 +25,8 @@ struct Options {
 };
 
 /// A stamp of our own key that already says, of this digest on this machine, what a new run would say.
-Result<std::optional<stamp::TestRun>> proven_before(const oci::Layout& layout, const oci::Image& image,
-                                                    stamp::Level level, const stamp::PrivateKey& key) {
+Result<std::optional<report::TestRun>> proven_before(const oci::Layout& layout, const oci::Image& image,
+                                                     report::Level level, const stamp::PrivateKey& key) {
   stamp::Policy policy;
   policy.keys = {key.public_key()};
   policy.level = level;
@@ -36,11 +36,11 @@ Result<std::optional<stamp::TestRun>> proven_before(const oci::Layout& layout, c
   for (const auto& proof : verdict.proofs)
     if (proof.run.host.kernel == names.release && proof.run.host.architecture == names.machine)
       return std::optional(proof.run);
-  return std::optional<stamp::TestRun>();
+  return std::optional<report::TestRun>();
 }
 
 Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::Layout& layout,
-                                  const lock::Lock& lock, stamp::Level level, const stamp::PrivateKey& key,
+                                  const lock::Lock& lock, report::Level level, const stamp::PrivateKey& key,
                                   Session& session) {
   console::BakedImage baked;
   baked.built = built;
@@ -64,8 +64,8 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
 
 Result<int> bake(const Options& options, Session& session) {
   const double start_s = sys::monotonic_s();
-  const auto level = stamp::parse_level(options.level);
-  if (!level || *level == stamp::Level::none)
+  const auto level = report::parse_level(options.level);
+  if (!level || *level == report::Level::none)
     return base::fail(base::ErrorCode::usage,
                       "--level '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
   TK_TRY(const auto project, load_project(options.spec));

@@ -86,7 +86,7 @@ Result<int> check(const CheckOptions& options, Session& session) {
     TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(KeyOptions().path())));
     policy.keys.push_back(std::move(key));
   }
-  const auto level = stamp::parse_level(options.level);
+  const auto level = report::parse_level(options.level);
   if (!level)
     return fail(ErrorCode::usage, "--require '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
   policy.level = *level;

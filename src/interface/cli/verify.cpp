@@ -25,8 +25,8 @@ void add_verify(CLI::App& program, Action& chosen) {
       ->type_name("FILE");
   command->callback([&chosen, options] {
     chosen = [options](Session& session) -> base::Result<int> {
-      const auto level = stamp::parse_level(options->level);
-      if (!level || *level == stamp::Level::none)
+      const auto level = report::parse_level(options->level);
+      if (!level || *level == report::Level::none)
         return base::fail(base::ErrorCode::usage,
                           "--level '" + options->level + "' is none of static, boot, cpu, gpu, multi-gpu");
       std::optional<runtime::RuntimeKind> kind;

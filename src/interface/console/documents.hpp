@@ -42,7 +42,7 @@ struct BuiltImage {
 /// What `bake` tells at the end about one image.
 struct BakedImage {
   BuiltImage built;
-  stamp::TestRun run;  ///< of this bake, or of an earlier one that still holds
+  report::TestRun run;  ///< of this bake, or of an earlier one that still holds
   bool verified_before = false;
   std::string report_file, statements_file;
 };
@@ -63,7 +63,7 @@ std::string build_text(const std::vector<BuiltImage>& images, const std::string&
 std::string build_json(const std::vector<BuiltImage>& images, const std::string& layout);
 
 /// What a level means in one sentence: only gpu and above may be called verified.
-std::string level_sentence(const stamp::TestRun& run);
+std::string level_sentence(const report::TestRun& run);
 std::string verification_text(const verify::Verification& verification, const Paint& paint);
 
 std::string stamp_check_text(const oci::Image& image, const stamp::Verdict& verdict, const Paint& paint);

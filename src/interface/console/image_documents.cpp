@@ -30,15 +30,15 @@ std::string first_line(const std::string& text) {
   return line.size() > k_shown_bytes ? line.substr(0, k_shown_bytes) + "…" : line;
 }
 
-std::string verdict_word(const stamp::TestOutcome& test, const Paint& paint) {
+std::string verdict_word(const report::TestOutcome& test, const Paint& paint) {
   switch (test.verdict) {
-    case stamp::TestVerdict::pass:
+    case report::TestVerdict::pass:
       return paint.green("pass");
-    case stamp::TestVerdict::warn:
+    case report::TestVerdict::warn:
       return paint.yellow("warn");
-    case stamp::TestVerdict::fail:
+    case report::TestVerdict::fail:
       return paint.red("FAIL");
-    case stamp::TestVerdict::skip:
+    case report::TestVerdict::skip:
       return paint.yellow("skip");
   }
   return "";
@@ -71,14 +71,15 @@ Json built_json(const BuiltImage& built) {
 
 }  // namespace
 
-std::string level_sentence(const stamp::TestRun& run) {
-  const auto level = std::string(stamp::name(run.reached));
-  if (run.reached >= stamp::Level::gpu) {
+std::string level_sentence(const report::TestRun& run) {
+  const auto level = std::string(report::name(run.reached));
+  if (is_verified(run)) {
     std::string gpus;
     for (const auto& gpu : run.host.gpus) gpus += (gpus.empty() ? "" : ", ") + gpu.name;
-    return level + ": verified on " + (gpus.empty() ? "a GPU" : gpus);
+    return level + ": verified on " + gpus;
   }
-  if (run.reached == stamp::Level::none) return "none: see the failed tests in the report";
+  if (run.reached == report::Level::none) return "none: see the failed tests in the report";
+  if (run.reached >= report::Level::gpu) return level + ": not verified, a test failed";
   return level + ": not verified on a GPU";
 }
 
@@ -94,7 +95,7 @@ std::string bake_text(const BakeSummary& summary, const Paint& paint) {
     const std::string when = baked.verified_before ? ", on " + base::format_time(baked.run.finished_s) : "";
     text += row("level", level_sentence(baked.run) + when);
     for (const auto& test : baked.run.tests)
-      if (test.verdict == stamp::TestVerdict::fail)
+      if (test.verdict == report::TestVerdict::fail)
         text += row("", paint.red("FAIL") + " " + test.id + ": " + first_line(test.reason));
     text += row("report", baked.report_file);
     text += row("stamp", baked.statements_file);
@@ -120,8 +121,8 @@ std::string bake_json(const BakeSummary& summary) {
   for (const auto& baked : summary.images) {
     Json one = built_json(baked.built);
     one["unpacked_size"] = baked.built.unpacked_bytes;
-    one["level_reached"] = stamp::name(baked.run.reached);
-    one["verified"] = baked.run.reached >= stamp::Level::gpu;
+    one["level_reached"] = report::name(baked.run.reached);
+    one["verified"] = is_verified(baked.run);
     one["verified_before"] = baked.verified_before;
     one["report"] = baked.report_file;
     one["statements"] = baked.statements_file;
@@ -175,7 +176,7 @@ std::string verification_text(const verify::Verification& verification, const Pa
     if (!test.reason.empty()) text += "  " + first_line(test.reason);
     text += "\n";
   }
-  text += fmt::format("level asked: {}, level reached: {}\n", stamp::name(verification.run.asked),
+  text += fmt::format("level asked: {}, level reached: {}\n", report::name(verification.run.asked),
                       level_sentence(verification.run));
   return text;
 }
@@ -210,8 +211,8 @@ std::string stamp_check_json(const oci::Image& image, const stamp::Verdict& verd
       gpus.push_back({{"name", gpu.name}, {"compute_capability", gpu.compute_capability}});
     proofs.push_back({{"stamp", proof.stamp.to_string()},
                       {"key", proof.key_hint},
-                      {"level", stamp::name(proof.run.reached)},
-                      {"verified", proof.is_verified()},
+                      {"level", report::name(proof.run.reached)},
+                      {"verified", is_verified(proof.run)},
                       {"finished", base::format_time(proof.run.finished_s)},
                       {"tests", proof.run.tests.size()},
                       {"driver", proof.run.host.driver},

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -18,9 +19,21 @@ constexpr int k_verb_columns = 14;
 constexpr double k_heartbeat_s = 30;
 constexpr auto k_redraw_interval = std::chrono::milliseconds(200);
 
-std::size_t terminal_columns() {
+struct TerminalSize {
+  std::size_t columns = 80, rows = 24;
+};
+
+TerminalSize terminal_size() {
   winsize size = {};
-  return ::ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+  if (::ioctl(2, TIOCGWINSZ, &size) != 0 || size.ws_col <= 20 || size.ws_row < 2) return {};
+  return {size.ws_col, size.ws_row};
+}
+
+/// At most `bytes` of the text, which is UTF-8, and no half character.
+std::string_view cut(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) --bytes;
+  return text.substr(0, bytes);
 }
 
 /// A byte that other programs wrote may hold control codes; a line of ours must not.
@@ -45,7 +58,7 @@ ConsoleProgress::~ConsoleProgress() {
   {
     const std::lock_guard lock(m_mutex);
     m_stop = true;
-    erase_live();
+    print_message(taken_off());
   }
   m_wake.notify_all();
   if (m_ticker.joinable()) m_ticker.join();
@@ -98,10 +111,7 @@ void ConsoleProgress::abandon(StepId step) {
   const std::lock_guard lock(m_mutex);
   m_running.erase(step);
   if (m_mode == ProgressMode::json) emit_event("abandon", step, "", "");
-  if (m_mode == ProgressMode::tty) {
-    erase_live();
-    draw_live();
-  }
+  redraw();
 }
 
 void ConsoleProgress::warn(std::string_view text) {
@@ -110,8 +120,7 @@ void ConsoleProgress::warn(std::string_view text) {
     emit_event("warning", 0, "text", text);
     return;
   }
-  erase_live();
-  print_message(m_paint.yellow("warning:") + " " + std::string(text) + "\n");
+  print_message(taken_off() + m_paint.yellow("warning:") + " " + std::string(text) + "\n");
 }
 
 std::vector<StepTime> ConsoleProgress::times() const {
@@ -121,15 +130,16 @@ std::vector<StepTime> ConsoleProgress::times() const {
 
 void ConsoleProgress::clear() {
   const std::lock_guard lock(m_mutex);
-  erase_live();
+  print_message(taken_off());
 }
 
 void ConsoleProgress::emit(const std::string& line) {
   if (m_mode == ProgressMode::none) return;
-  erase_live();
-  print_message(line + "\n");
+  // One write, or the display flickers.
+  auto text = taken_off() + line + "\n";
+  if (m_mode == ProgressMode::tty) text += live_lines();
+  print_message(text);
   m_last_line_s = sys::monotonic_s();
-  if (m_mode == ProgressMode::tty) draw_live();
 }
 
 void ConsoleProgress::emit_event(std::string_view event, StepId step, std::string_view key,
@@ -140,28 +150,36 @@ void ConsoleProgress::emit_event(std::string_view event, StepId step, std::strin
   print_message(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
-void ConsoleProgress::erase_live() {
-  if (m_live_lines == 0) return;
-  print_message(fmt::format("\x1b[{}A\x1b[J", m_live_lines));
-  m_live_lines = 0;
+std::string ConsoleProgress::taken_off() {
+  if (m_live_lines == 0) return "";
+  return fmt::format("\x1b[{}A\x1b[J", std::exchange(m_live_lines, 0));
 }
 
-void ConsoleProgress::draw_live() {
-  const auto columns = terminal_columns();
+std::string ConsoleProgress::live_lines() {
+  const auto [columns, rows] = terminal_size();
   std::string text;
   for (const auto& [id, running] : m_running) {
+    // The cursor cannot go back to a line that was scrolled out.
+    if (m_live_lines + 1 >= static_cast<int>(rows)) break;
     std::string line = running.subject;
     if (running.total > 0)
       line += fmt::format(": {} of {}", base::format_bytes(running.done), base::format_bytes(running.total));
     else if (!running.last_line.empty())
       line += ": " + running.last_line;
     const auto seconds = fmt::format(" {:.0f} s", sys::monotonic_s() - running.start_s);
-    const auto room = columns - k_verb_columns - 2 - seconds.size();
-    if (line.size() > room) line.resize(room);
-    text += m_paint.cyan(fmt::format("{:>{}}", running.verb, k_verb_columns)) + " " + line + m_paint.dim(seconds) +
-            "\n";
+    const auto used = k_verb_columns + 2 + seconds.size();
+    const auto room = columns > used ? columns - used : 0;
+    text += m_paint.cyan(fmt::format("{:>{}}", running.verb, k_verb_columns)) + " " + std::string(cut(line, room)) +
+            m_paint.dim(seconds) + "\n";
     ++m_live_lines;
   }
+  return text;
+}
+
+void ConsoleProgress::redraw() {
+  if (m_mode != ProgressMode::tty) return;
+  auto text = taken_off();
+  text += live_lines();
   print_message(text);
 }
 
@@ -171,8 +189,7 @@ void ConsoleProgress::tick() {
     m_wake.wait_for(lock, k_redraw_interval);
     if (m_stop) return;
     if (m_mode == ProgressMode::tty) {
-      erase_live();
-      draw_live();
+      redraw();
     } else if (!m_running.empty() && sys::monotonic_s() - m_last_line_s > k_heartbeat_s) {
       // Nothing was said for a while: whoever watches a log wants to see that it lives.
       for (const auto& [id, running] : m_running) {

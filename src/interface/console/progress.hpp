@@ -45,8 +45,11 @@ class ConsoleProgress final : public base::Progress {
     std::uint64_t done = 0, total = 0;
   };
   void tick();
-  void erase_live();
-  void draw_live();
+  /// What takes the live lines off the terminal.
+  std::string taken_off();
+  /// The lines to show now; what is shown must have been taken off.
+  std::string live_lines();
+  void redraw();
   void emit(const std::string& line);
   void emit_event(std::string_view event, StepId step, std::string_view key, std::string_view value);
 

@@ -2,11 +2,14 @@
 
 #include "foundation/base/text.hpp"
 #include "proof/stamp/envelope.hpp"
+#include "proof/stamp/statement.hpp"
 
 #include <algorithm>
 #include <variant>
 
 namespace torchkiln::stamp {
+
+using namespace report;
 
 using base::ErrorCode;
 using base::Result;

@@ -7,8 +7,8 @@
 #include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
 #include "knowledge/version/cuda.hpp"
+#include "proof/report/test_run.hpp"
 #include "proof/stamp/key.hpp"
-#include "proof/stamp/test_run.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,8 +18,8 @@
 namespace torchkiln::stamp {
 
 struct Policy {
-  std::vector<PublicKey> keys;  ///< a stamp counts when one of these signed it
-  Level level = Level::gpu;     ///< at least
+  std::vector<PublicKey> keys;               ///< a stamp counts when one of these signed it
+  report::Level level = report::Level::gpu;  ///< at least
   /// Seconds since the run finished, at most.
   std::optional<std::int64_t> max_age_s = std::nullopt;
   /// Each must be covered by some stamp: a compute capability ("sm_90", "9.0") or words of a model name ("H200").
@@ -56,9 +56,7 @@ struct Refusal {
 struct Proof {
   base::Digest stamp;
   std::string key_hint;  ///< of the key that signed it
-  TestRun run;
-  /// Levels gpu and above, and only they, may be called verified.
-  bool is_verified() const { return run.reached >= Level::gpu && result_of(run) != RunResult::failed; }
+  report::TestRun run;
 };
 
 struct Verdict {

@@ -3,11 +3,13 @@
 #include "assembly/oci/index_file.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
-#include "proof/stamp/test_run.hpp"
+#include "proof/stamp/statement.hpp"
 
 #include <algorithm>
 
 namespace torchkiln::stamp {
+
+using namespace report;
 
 using base::ErrorCode;
 using base::fail;

@@ -1,13 +1,17 @@
 // A TestRun as the predicate of an in-toto statement, and back. Field names are those of test-result v0.1; what is
 // our own begins with torchkiln_, as SLSA's extension rule asks.
 
+#include "proof/stamp/statement.hpp"
+
 #include "foundation/base/text.hpp"
-#include "proof/stamp/run_reader.hpp"
+#include "proof/report/run_reader.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 namespace torchkiln::stamp {
+
+using namespace report;
 
 using base::Result;
 using oci::Json;

@@ -12,9 +12,9 @@ namespace torchkiln::verify {
 
 using base::Result;
 using oci::JsonValue;
-using stamp::Level;
-using stamp::TestOutcome;
-using stamp::TestVerdict;
+using report::Level;
+using report::TestOutcome;
+using report::TestVerdict;
 
 namespace {
 
@@ -52,7 +52,7 @@ Result<std::vector<PlannedTest>> read_plan(const std::string& text, Level up_to)
     TK_TRY(const auto id_text, id.text());
     TK_TRY(const auto level, item.member("level"));
     TK_TRY(const auto level_text, level.text());
-    const auto parsed = stamp::parse_level(level_text);
+    const auto parsed = report::parse_level(level_text);
     if (!parsed) return level.wrong("is no level");
     if (*parsed <= up_to) plan.push_back({id_text, *parsed});
   }
@@ -65,7 +65,7 @@ Result<TestOutcome> read_test(const JsonValue& item) {
   TK_TRY(test.id, id.text());
   TK_TRY(const auto level, item.member("level"));
   TK_TRY(const auto level_text, level.text());
-  const auto parsed_level = stamp::parse_level(level_text);
+  const auto parsed_level = report::parse_level(level_text);
   if (!parsed_level) return level.wrong("is no level");
   test.level = *parsed_level;
   TK_TRY(const auto verdict, item.member("verdict"));
@@ -97,8 +97,8 @@ Result<std::map<std::string, std::string>> read_versions(const JsonValue& docume
   return versions;
 }
 
-Result<stamp::HostFacts> read_host(const JsonValue& document) {
-  stamp::HostFacts host;
+Result<report::HostFacts> read_host(const JsonValue& document) {
+  report::HostFacts host;
   TK_TRY(const auto object, document.find("host"));
   if (!object) return host;
   TK_TRY(const auto driver, object->find("driver"));
@@ -107,7 +107,7 @@ Result<stamp::HostFacts> read_host(const JsonValue& document) {
   if (!gpus) return host;
   TK_TRY(const auto items, gpus->items());
   for (const auto& item : items) {
-    stamp::GpuFacts gpu;
+    report::GpuFacts gpu;
     TK_TRY(gpu.name, item.text_or_empty("name"));
     TK_TRY(gpu.uuid_sha256, item.text_or_empty("uuid_sha256"));
     TK_TRY(gpu.compute_capability, item.text_or_empty("compute_capability"));
@@ -195,7 +195,7 @@ Result<InImageResult> run_in_image(const runtime::Runner& runner, runtime::Runti
     return only_failure(fmt::format("torchkiln-verify --list ended with status {}: {}", listed.exit_status,
                                     base::trim(listed.errors.substr(0, 300))));
   auto test = request_for(
-      config, {"torchkiln-verify", "--level", std::string(stamp::name(level)), "--nonce", nonce, "--json", "-"});
+      config, {"torchkiln-verify", "--level", std::string(report::name(level)), "--nonce", nonce, "--json", "-"});
   test.timeout_s = k_run_timeout_s;
   test.on_line = [&step](std::string_view line) { step.output(line); };
   if (level >= Level::gpu) test.gpus = runtime::Gpus::all;

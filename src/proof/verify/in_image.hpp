@@ -5,7 +5,7 @@
 #include "assembly/oci/image_config.hpp"
 #include "assembly/runtime/runtime.hpp"
 #include "foundation/base/progress.hpp"
-#include "proof/stamp/test_run.hpp"
+#include "proof/report/test_run.hpp"
 
 #include <map>
 #include <string>
@@ -18,20 +18,20 @@ namespace torchkiln::verify {
 runtime::RunRequest request_for(const oci::ImageConfig& config, std::vector<std::string> arguments);
 
 struct InImageResult {
-  std::vector<stamp::TestOutcome> tests;
+  std::vector<report::TestOutcome> tests;
   std::map<std::string, std::string> versions;
-  stamp::HostFacts host;
+  report::HostFacts host;
 };
 
 /// Runs the levels boot to `level`. What goes wrong with the image (no verifier in it, it crashes, it answers
 /// nonsense) becomes failed tests.
 base::Result<InImageResult> run_in_image(const runtime::Runner& runner, runtime::RuntimeKind kind,
                                          const std::vector<std::filesystem::path>& lower,
-                                         const oci::ImageConfig& config, stamp::Level level,
+                                         const oci::ImageConfig& config, report::Level level,
                                          const std::string& nonce, base::Step& step);
 
 /// Judges the program's two answers, its plan and its report; for tests.
-InImageResult judge_answers(const std::string& plan, const std::string& report, stamp::Level level,
+InImageResult judge_answers(const std::string& plan, const std::string& report, report::Level level,
                             const std::string& nonce);
 
 }  // namespace torchkiln::verify

@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Runs a check that lists what is wrong: passed when the list is empty.
-Result<stamp::TestOutcome> count_faults(const std::string& id,
-                                        const std::function<Result<std::vector<std::string>>()>& check) {
+Result<report::TestOutcome> count_faults(const std::string& id,
+                                         const std::function<Result<std::vector<std::string>>()>& check) {
   const double start_s = sys::monotonic_s();
   TK_TRY(const auto faults, check());
-  stamp::TestOutcome test;
+  report::TestOutcome test;
   test.id = id;
-  test.level = stamp::Level::static_;
-  test.verdict = faults.empty() ? stamp::TestVerdict::pass : stamp::TestVerdict::fail;
+  test.level = report::Level::static_;
+  test.verdict = faults.empty() ? report::TestVerdict::pass : report::TestVerdict::fail;
   constexpr std::size_t k_shown = 5;
   for (std::size_t i = 0; i < std::min(k_shown, faults.size()); ++i) test.reason += (i ? "; " : "") + faults[i];
   if (faults.size() > k_shown) test.reason += fmt::format("; and {} more", faults.size() - k_shown);
@@ -118,14 +118,14 @@ std::vector<std::string> package_faults(const lock::Lock& lock, const std::vecto
 
 }  // namespace
 
-Result<std::vector<stamp::TestOutcome>> run_static_tests(const oci::Layout& layout, const oci::Image& image,
-                                                         const oci::ImageConfig& config, const lock::Lock* lock,
-                                                         const std::vector<fs::path>& lower, base::Step& step) {
-  std::vector<stamp::TestOutcome> tests;
+Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& layout, const oci::Image& image,
+                                                          const oci::ImageConfig& config, const lock::Lock* lock,
+                                                          const std::vector<fs::path>& lower, base::Step& step) {
+  std::vector<report::TestOutcome> tests;
   auto add = [&](const std::string& id,
                  const std::function<Result<std::vector<std::string>>()>& check) -> Result<void> {
     TK_TRY(auto test, count_faults(id, check));
-    step.output(fmt::format("{:4}  {}", test.verdict == stamp::TestVerdict::pass ? "pass" : "fail", test.id));
+    step.output(fmt::format("{:4}  {}", test.verdict == report::TestVerdict::pass ? "pass" : "fail", test.id));
     tests.push_back(std::move(test));
     return {};
   };

@@ -4,7 +4,7 @@
 #include "assembly/oci/layout.hpp"
 #include "foundation/base/progress.hpp"
 #include "plan/lock/lock.hpp"
-#include "proof/stamp/test_run.hpp"
+#include "proof/report/test_run.hpp"
 
 #include <filesystem>
 #include <vector>
@@ -12,10 +12,10 @@
 namespace torchkiln::verify {
 
 /// `lower` are the unpacked layers, lowest first; `lock` may be nullptr.
-base::Result<std::vector<stamp::TestOutcome>> run_static_tests(const oci::Layout& layout, const oci::Image& image,
-                                                               const oci::ImageConfig& config,
-                                                               const lock::Lock* lock,
-                                                               const std::vector<std::filesystem::path>& lower,
-                                                               base::Step& step);
+base::Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& layout, const oci::Image& image,
+                                                                const oci::ImageConfig& config,
+                                                                const lock::Lock* lock,
+                                                                const std::vector<std::filesystem::path>& lower,
+                                                                base::Step& step);
 
 }  // namespace torchkiln::verify

@@ -26,7 +26,7 @@ std::string make_nonce() {
   return base::to_hex(bytes);
 }
 
-void read_this_machine(stamp::HostFacts& host) {
+void read_this_machine(report::HostFacts& host) {
   utsname names = {};
   if (::uname(&names) == 0) {
     host.kernel = names.release;
@@ -46,43 +46,6 @@ base::Digest suite_digest(const std::vector<fs::path>& lower, const oci::Manifes
   for (std::size_t i = lower.size(); i-- > 0;)
     if (fs::exists(lower[i] / "opt/kiln/bin/torchkiln-verify", error)) return manifest.layers[i].digest;
   return base::Digest::of("");
-}
-
-oci::Json report_json(const TestRun& run) {
-  using oci::Json;
-  Json gpus = Json::array();
-  for (const auto& gpu : run.host.gpus)
-    gpus.push_back(
-        {{"name", gpu.name}, {"uuid_sha256", gpu.uuid_sha256}, {"compute_capability", gpu.compute_capability}});
-  Json tests = Json::array();
-  for (const auto& test : run.tests) {
-    Json one = {{"id", test.id}, {"level", stamp::name(test.level)}, {"verdict", stamp::name(test.verdict)}};
-    if (!test.reason.empty()) one["reason"] = test.reason;
-    if (!test.measured.is_null()) one["measured"] = Json(test.measured);
-    if (!test.limit.is_null()) one["limit"] = Json(test.limit);
-    one["seconds"] = static_cast<double>(static_cast<std::int64_t>(test.duration_s * 1000 + 0.5)) / 1000;
-    tests.push_back(std::move(one));
-  }
-  Json versions = Json::object();
-  for (const auto& [key, value] : run.versions) versions[key] = value;
-  Json report = {{"schema", "torchkiln.report/1"},
-                 {"image", {{"digest", run.image.to_string()}, {"name", run.image_name}}}};
-  if (run.lock) report["lock"] = {{"digest", run.lock->to_string()}};
-  report["suite"] = {{"digest", run.suite.to_string()}};
-  report["nonce"] = run.nonce;
-  report["host"] = {{"kernel", run.host.kernel},
-                    {"arch", run.host.architecture},
-                    {"cpu", run.host.cpu},
-                    {"driver", run.host.driver},
-                    {"gpus", gpus},
-                    {"runtime", run.host.runtime}};
-  report["versions"] = versions;
-  report["level_asked"] = stamp::name(run.asked);
-  report["level_reached"] = stamp::name(run.reached);
-  report["started"] = base::format_time(run.started_s);
-  report["finished"] = base::format_time(run.finished_s);
-  report["tests"] = tests;
-  return report;
 }
 
 }  // namespace
@@ -109,7 +72,7 @@ Result<Verification> verify(const VerifyRequest& request, const engine::Cache& c
   TK_TRY(const auto lower, cache.unpacked().unpack_all(layers, sys::processor_count(), progress));
   run.suite = suite_digest(lower, manifest);
 
-  base::Step step(progress, "Verifying", "level " + std::string(stamp::name(request.level)));
+  base::Step step(progress, "Verifying", "level " + std::string(report::name(request.level)));
   TK_TRY(run.tests, run_static_tests(request.layout, request.image, config, request.lock, lower, step));
   if (request.level > Level::static_) {
     auto runner = cache.runner();
@@ -121,17 +84,16 @@ Result<Verification> verify(const VerifyRequest& request, const engine::Cache& c
     run.host.gpus = std::move(inside.host.gpus);
     run.host.runtime = runtime::name(kind);
   }
-  run.reached = std::min(stamp::level_borne_out(run.tests), request.level);
+  run.reached = std::min(report::level_borne_out(run.tests), request.level);
   run.finished_s = sys::now_s();
-  TK_TRY(auto bytes, oci::to_bytes(report_json(run)));
-  bytes += "\n";
+  TK_TRY(auto bytes, to_report(run));
   run.report = base::Digest::of(bytes);
 
   std::size_t passed = 0;
   for (const auto& test : run.tests)
     passed += test.verdict == TestVerdict::pass || test.verdict == TestVerdict::warn;
   step.end(
-      fmt::format("{} of {} tests passed, level reached: {}", passed, run.tests.size(), stamp::name(run.reached)));
+      fmt::format("{} of {} tests passed, level reached: {}", passed, run.tests.size(), report::name(run.reached)));
   return Verification{std::move(run), std::move(bytes)};
 }
 

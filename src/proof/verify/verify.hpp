@@ -8,17 +8,17 @@
 #include "assembly/oci/layout.hpp"
 #include "foundation/base/progress.hpp"
 #include "plan/lock/lock.hpp"
-#include "proof/stamp/test_run.hpp"
+#include "proof/report/test_run.hpp"
 
 #include <optional>
 #include <string>
 
 namespace torchkiln::verify {
 
-using stamp::Level;
-using stamp::TestOutcome;
-using stamp::TestRun;
-using stamp::TestVerdict;
+using report::Level;
+using report::TestOutcome;
+using report::TestRun;
+using report::TestVerdict;
 
 struct VerifyRequest {
   const oci::Layout& layout;

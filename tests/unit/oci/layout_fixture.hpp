@@ -2,7 +2,7 @@
 // A layout in a folder of its own, and images small enough to read.
 
 #include "assembly/oci/layout.hpp"
-#include "foundation/sys/files.hpp"
+#include "support/test_folder.hpp"
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -12,30 +12,9 @@ namespace torchkiln::oci::test {
 
 namespace fs = std::filesystem;
 
-/// The value, or a failed test that shows the error.
-template <class T>
-T must(base::Result<T> result) {
-  if (!result) {
-    const auto& error = result.error();
-    FAIL((error.where ? error.where->to_string() + ": " : "") << error.message);
-  }
-  return std::move(*result);
-}
-inline void must(const base::Result<void>& result) {
-  if (!result) FAIL(result.error().message);
-}
+using torchkiln::test::must;
 
-/// In memory where that is possible: what is written is flushed to the disk each time, which tests need not wait
-/// for.
-inline fs::path scratch() {
-  std::error_code error;
-  return fs::is_directory("/dev/shm", error) ? fs::path("/dev/shm") : fs::temp_directory_path();
-}
-
-struct Folder {
-  sys::TemporaryDirectory directory = must(sys::TemporaryDirectory::create(scratch(), "tk-oci-"));
-  fs::path path(const std::string& name) const { return directory.path() / name; }
-};
+using Folder = torchkiln::test::TestFolder;
 
 struct LayoutFixture : Folder {
   Layout layout = must(Layout::create(path("layout")));

@@ -5,6 +5,7 @@
 #include "stamp_fixture.hpp"
 
 using namespace torchkiln;
+using namespace torchkiln::report;
 using namespace torchkiln::stamp;
 using namespace torchkiln::stamp::test;
 
@@ -25,7 +26,7 @@ TEST_CASE("a stamp says what was proven, when and on what") {
   CHECK(proof.run.reached == Level::gpu);
   CHECK(proof.run.finished_s == k_finished_s);
   CHECK(proof.run.host.gpus.front().name == "NVIDIA H200");
-  CHECK(proof.is_verified());
+  CHECK(is_verified(proof.run));
 }
 
 TEST_CASE("the image's digest and its files stay as they were") {
@@ -130,7 +131,7 @@ TEST_CASE("a run on the processor proves the level cpu, and nobody may call that
   policy.level = Level::cpu;
   const auto verdict = f.verdict(policy);
   REQUIRE(verdict.is_satisfied());
-  CHECK_FALSE(verdict.proofs.front().is_verified());
+  CHECK_FALSE(is_verified(verdict.proofs.front().run));
 }
 
 TEST_CASE("a stamp is too old from one second after its age on") {

@@ -3,6 +3,7 @@
 #include "stamp_fixture.hpp"
 
 using namespace torchkiln;
+using namespace torchkiln::report;
 using namespace torchkiln::stamp;
 using namespace torchkiln::stamp::test;
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 using namespace torchkiln;
+using namespace torchkiln::report;
 using namespace torchkiln::stamp;
 using namespace torchkiln::stamp::test;
 

@@ -1,9 +1,9 @@
-#include "proof/stamp/test_run.hpp"
+#include "proof/report/test_run.hpp"
 
 #include <algorithm>
 #include <array>
 
-namespace torchkiln::stamp {
+namespace torchkiln::report {
 
 namespace {
 constexpr std::array<std::string_view, 6> k_level_names = {"none", "static", "boot", "cpu", "gpu", "multi-gpu"};
@@ -40,6 +40,10 @@ RunResult result_of(const TestRun& run) {
   return any(TestVerdict::warn) ? RunResult::warned : RunResult::passed;
 }
 
+bool is_verified(const TestRun& run) {
+  return run.reached >= Level::gpu && result_of(run) != RunResult::failed;
+}
+
 Level level_borne_out(const std::vector<TestOutcome>& tests) {
   Level borne_out = Level::none;
   for (const auto level : {Level::static_, Level::boot, Level::cpu, Level::gpu, Level::multi_gpu}) {
@@ -55,4 +59,4 @@ Level level_borne_out(const std::vector<TestOutcome>& tests) {
   return borne_out;
 }
 
-}  // namespace torchkiln::stamp
+}  // namespace torchkiln::report

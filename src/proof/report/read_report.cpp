@@ -1,8 +1,8 @@
 // torchkiln.report/1 becomes a TestRun.
 
-#include "proof/stamp/run_reader.hpp"
+#include "proof/report/run_reader.hpp"
 
-namespace torchkiln::stamp {
+namespace torchkiln::report {
 
 using base::Result;
 using oci::JsonValue;
@@ -80,4 +80,4 @@ Result<TestRun> parse_report(std::string_view bytes, const std::string& file) {
   return run;
 }
 
-}  // namespace torchkiln::stamp
+}  // namespace torchkiln::report

@@ -3,12 +3,12 @@
 // the rules that a run may not break.
 
 #include "assembly/oci/json.hpp"
-#include "proof/stamp/test_run.hpp"
+#include "proof/report/test_run.hpp"
 
 #include <string>
 #include <string_view>
 
-namespace torchkiln::stamp {
+namespace torchkiln::report {
 
 /// A text without control characters, so that it can be shown; empty when it is missing.
 base::Result<std::string> plain_or_empty(const oci::JsonValue& parent, std::string_view key);
@@ -26,4 +26,4 @@ base::Result<std::vector<GpuFacts>> gpus(const oci::JsonValue& parent, std::stri
 /// The rules of parse_report() that concern the run as a whole.
 base::Result<void> check_run(const TestRun& run, const oci::JsonValue& document);
 
-}  // namespace torchkiln::stamp
+}  // namespace torchkiln::report

@@ -1,4 +1,4 @@
-#include "proof/stamp/run_reader.hpp"
+#include "proof/report/run_reader.hpp"
 
 #include "foundation/base/text.hpp"
 
@@ -6,7 +6,7 @@
 #include <array>
 #include <set>
 
-namespace torchkiln::stamp {
+namespace torchkiln::report {
 
 using base::Result;
 using oci::JsonValue;
@@ -95,4 +95,4 @@ Result<void> check_run(const TestRun& run, const JsonValue& document) {
   return {};
 }
 
-}  // namespace torchkiln::stamp
+}  // namespace torchkiln::report

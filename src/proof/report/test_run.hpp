@@ -1,6 +1,6 @@
 #pragma once
-// One run of the in-image tests: what was run, where, and what came out. Read from torchkiln.report/1, written into
-// and read out of the in-toto statement that a stamp signs (predicate test-result v0.1).
+// One run of an image's tests: what was run, where, and what came out. Written and read as torchkiln.report/1; a
+// stamp signs it as an in-toto statement.
 
 #include "assembly/oci/json.hpp"
 #include "foundation/base/digest.hpp"
@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace torchkiln::stamp {
+namespace torchkiln::report {
 
 /// The levels of docs/architecture.md, in rising order.
 enum class Level { none, static_, boot, cpu, gpu, multi_gpu };
@@ -74,6 +74,8 @@ inline constexpr std::size_t k_test_limit = 10'000;
 
 /// passed only if the asked level was reached and no test failed; warned when one of them warns.
 RunResult result_of(const TestRun& run);
+/// Reached the level gpu or a higher one, and nothing failed: only such a run may be called verified.
+bool is_verified(const TestRun& run);
 /// "PASSED", "WARNED", "FAILED".
 std::string_view name(RunResult result);
 
@@ -85,13 +87,7 @@ Level level_borne_out(const std::vector<TestOutcome>& tests);
 /// out, a test twice, an end before the start. `file` is for messages.
 base::Result<TestRun> parse_report(std::string_view bytes, const std::string& file);
 
-/// The in-toto Statement v1 about the image's digest.
-base::Result<std::string> to_statement(const TestRun& run);
-/// Reads such a statement, as strictly as a report: exactly the four keys of Statement v1, one subject, this
-/// predicate type, and lists of tests that agree with one another and with the result.
-base::Result<TestRun> parse_statement(std::string_view bytes, const std::string& file);
+/// The bytes of torchkiln.report/1; parse_report() reads them back to the same run.
+base::Result<std::string> to_report(const TestRun& run);
 
-inline constexpr std::string_view k_statement_type = "https://in-toto.io/Statement/v1";
-inline constexpr std::string_view k_test_result_type = "https://in-toto.io/attestation/test-result/v0.1";
-
-}  // namespace torchkiln::stamp
+}  // namespace torchkiln::report
