@@ -7,7 +7,7 @@
 
 namespace torchkiln::report::test {
 
-using oci::Json;
+using document::Json;
 
 /// When the fixture's runs ended: 2026-03-01T10:05:00Z.
 inline constexpr std::int64_t k_finished_s = 1'772'359'500;

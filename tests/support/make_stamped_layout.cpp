@@ -13,7 +13,7 @@
 #include <vector>
 
 using namespace torchkiln;
-using oci::Json;
+using document::Json;
 
 namespace {
 
@@ -96,11 +96,11 @@ base::Result<std::string> run(int argc, char** argv) {
   const auto report = make_report(image.descriptor.digest);
   TK_TRY(const auto stamp, stamp::attach(layout, image, {.report = report, .report_file = "invented report"}, key));
   TK_TRY(const auto verdict, stamp::check(layout, image, {.keys = {key.public_key()}}, k_now_s));
-  return oci::to_bytes({{"image", image.descriptor.digest.to_string()},
-                        {"stamp", stamp.referrer.digest.to_string()},
-                        {"public_key", stamp::public_path(argv[2]).string()},
-                        {"statements", stamp::statements_path(layout).string()},
-                        {"satisfied", verdict.is_satisfied()}});
+  return document::to_bytes({{"image", image.descriptor.digest.to_string()},
+                             {"stamp", stamp.referrer.digest.to_string()},
+                             {"public_key", stamp::public_path(argv[2]).string()},
+                             {"statements", stamp::statements_path(layout).string()},
+                             {"satisfied", verdict.is_satisfied()}});
 }
 
 }  // namespace

@@ -4,21 +4,22 @@ namespace torchkiln::oci {
 
 using base::Result;
 
-Json to_json(const Descriptor& descriptor) {
-  Json json = {{"mediaType", descriptor.media_type},
-               {"digest", descriptor.digest.to_string()},
-               {"size", descriptor.size_bytes}};
+document::Json to_json(const Descriptor& descriptor) {
+  document::Json json = {{"mediaType", descriptor.media_type},
+                         {"digest", descriptor.digest.to_string()},
+                         {"size", descriptor.size_bytes}};
   if (!descriptor.artifact_type.empty()) json["artifactType"] = descriptor.artifact_type;
   if (!descriptor.annotations.empty()) json["annotations"] = descriptor.annotations;
   if (descriptor.platform) {
-    Json platform = {{"architecture", descriptor.platform->architecture}, {"os", descriptor.platform->os}};
+    document::Json platform = {{"architecture", descriptor.platform->architecture},
+                               {"os", descriptor.platform->os}};
     if (!descriptor.platform->variant.empty()) platform["variant"] = descriptor.platform->variant;
     json["platform"] = std::move(platform);
   }
   return json;
 }
 
-Result<Descriptor> read_descriptor(const JsonValue& value) {
+Result<Descriptor> read_descriptor(const document::JsonValue& value) {
   Descriptor descriptor;
   TK_TRY(const auto media_type, value.member("mediaType"));
   TK_TRY(descriptor.media_type, media_type.text());

@@ -2,9 +2,9 @@
 // What points at a blob: its media type, digest and size (image-spec v1.1, descriptor.md), and the names that the
 // specifications fix.
 
-#include "assembly/oci/json.hpp"
 #include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
+#include "foundation/document/json.hpp"
 
 #include <cstdint>
 #include <map>
@@ -50,7 +50,7 @@ struct Descriptor {
   bool operator==(const Descriptor&) const = default;
 };
 
-Json to_json(const Descriptor& descriptor);
-base::Result<Descriptor> read_descriptor(const JsonValue& value);
+document::Json to_json(const Descriptor& descriptor);
+base::Result<Descriptor> read_descriptor(const document::JsonValue& value);
 
 }  // namespace torchkiln::oci

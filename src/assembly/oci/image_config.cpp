@@ -1,7 +1,7 @@
 #include "assembly/oci/image_config.hpp"
 
-#include "assembly/oci/json.hpp"
 #include "foundation/base/text.hpp"
+#include "foundation/document/json.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -41,14 +41,14 @@ Result<void> check_environment(const std::vector<std::string>& environment) {
   return {};
 }
 
-Json set_of(const std::set<std::string>& keys) {
-  Json json = Json::object();
-  for (const auto& key : keys) json[key] = Json::object();
+document::Json set_of(const std::set<std::string>& keys) {
+  document::Json json = document::Json::object();
+  for (const auto& key : keys) json[key] = document::Json::object();
   return json;
 }
 
-Json to_json(const Healthcheck& healthcheck) {
-  Json json = {{"Test", healthcheck.test}};
+document::Json to_json(const Healthcheck& healthcheck) {
+  document::Json json = {{"Test", healthcheck.test}};
   const auto put_duration = [&json](const char* key, double seconds) {
     if (seconds > 0) json[key] = std::llround(seconds * k_nanoseconds_per_s);
   };
@@ -59,8 +59,8 @@ Json to_json(const Healthcheck& healthcheck) {
   return json;
 }
 
-Json to_json(const ExecutionDefaults& execution) {
-  Json json = Json::object();
+document::Json to_json(const ExecutionDefaults& execution) {
+  document::Json json = document::Json::object();
   if (!execution.user.empty()) json["User"] = execution.user;
   if (!execution.exposed_ports.empty()) json["ExposedPorts"] = set_of(execution.exposed_ports);
   if (!execution.environment.empty()) json["Env"] = execution.environment;
@@ -74,7 +74,7 @@ Json to_json(const ExecutionDefaults& execution) {
   return json;
 }
 
-Result<std::set<std::string>> read_set(const JsonValue& object, std::string_view key) {
+Result<std::set<std::string>> read_set(const document::JsonValue& object, std::string_view key) {
   std::set<std::string> keys;
   TK_TRY(const auto found, object.find(key));
   if (!found) return keys;
@@ -83,7 +83,7 @@ Result<std::set<std::string>> read_set(const JsonValue& object, std::string_view
   return keys;
 }
 
-Result<Healthcheck> read_healthcheck(const JsonValue& value) {
+Result<Healthcheck> read_healthcheck(const document::JsonValue& value) {
   Healthcheck healthcheck;
   TK_TRY(healthcheck.test, value.texts_or_empty("Test"));
   const auto read_integer = [&value](std::string_view key) -> Result<std::int64_t> {
@@ -102,7 +102,7 @@ Result<Healthcheck> read_healthcheck(const JsonValue& value) {
   return healthcheck;
 }
 
-Result<ExecutionDefaults> read_execution(const JsonValue& value) {
+Result<ExecutionDefaults> read_execution(const document::JsonValue& value) {
   ExecutionDefaults execution;
   TK_TRY(execution.user, value.text_or_empty("User"));
   TK_TRY(execution.environment, value.texts_or_empty("Env"));
@@ -120,7 +120,7 @@ Result<ExecutionDefaults> read_execution(const JsonValue& value) {
   return execution;
 }
 
-Result<std::vector<HistoryEntry>> read_history(const JsonValue& document) {
+Result<std::vector<HistoryEntry>> read_history(const document::JsonValue& document) {
   std::vector<HistoryEntry> history;
   TK_TRY(const auto found, document.find("history"));
   if (!found) return history;
@@ -162,19 +162,19 @@ Result<void> check(const ImageConfig& config) {
 }
 
 Result<std::string> to_bytes(const ImageConfig& config) {
-  Json json = Json::object();
+  document::Json json = document::Json::object();
   if (!config.created.empty()) json["created"] = config.created;
   if (!config.author.empty()) json["author"] = config.author;
   json["architecture"] = config.architecture;
   json["os"] = config.os;
   if (!config.variant.empty()) json["variant"] = config.variant;
   json["config"] = to_json(config.execution);
-  Json diff_ids = Json::array();
+  document::Json diff_ids = document::Json::array();
   for (const auto& diff_id : config.diff_ids) diff_ids.push_back(diff_id.to_string());
   json["rootfs"] = {{"type", "layers"}, {"diff_ids", std::move(diff_ids)}};
-  Json history = Json::array();
+  document::Json history = document::Json::array();
   for (const auto& entry : config.history) {
-    Json item = Json::object();
+    document::Json item = document::Json::object();
     if (!entry.created.empty()) item["created"] = entry.created;
     if (!entry.created_by.empty()) item["created_by"] = entry.created_by;
     if (!entry.comment.empty()) item["comment"] = entry.comment;
@@ -182,11 +182,11 @@ Result<std::string> to_bytes(const ImageConfig& config) {
     history.push_back(std::move(item));
   }
   if (!history.empty()) json["history"] = std::move(history);
-  return to_bytes(json);
+  return document::to_bytes(json);
 }
 
 Result<ImageConfig> parse_image_config(std::string_view bytes, const std::string& file) {
-  TK_TRY(const auto document, JsonValue::parse(bytes, file));
+  TK_TRY(const auto document, document::JsonValue::parse(bytes, file));
   ImageConfig config;
   TK_TRY(config.created, document.text_or_empty("created"));
   TK_TRY(config.author, document.text_or_empty("author"));

@@ -12,19 +12,19 @@ namespace {
 constexpr std::string_view k_lock_file = ".torchkiln.lock";
 
 Result<std::string> bytes_of(const IndexFile& file) {
-  ParsedJson document = file.document;
-  ParsedJson entries = ParsedJson::array();
+  document::ParsedJson document = file.document;
+  document::ParsedJson entries = document::ParsedJson::array();
   for (const auto& entry : file.entries) entries.push_back(entry.as_written);
   document["manifests"] = std::move(entries);
-  return to_bytes(Json(document));
+  return document::to_bytes(document::Json(document));
 }
 
 /// The name that `docker load` gives the image: a full name, or nothing where there is only a bare tag.
-Json repository_tags(const Annotations& annotations) {
+document::Json repository_tags(const Annotations& annotations) {
   for (const auto key : {k_image_name_key, k_reference_name_key}) {
     const auto found = annotations.find(std::string(key));
     if (found != annotations.end() && found->second.find(':') != std::string::npos)
-      return Json::array({found->second});
+      return document::Json::array({found->second});
   }
   return nullptr;
 }
@@ -33,18 +33,18 @@ Json repository_tags(const Annotations& annotations) {
 /// this common usage; docker before 25 needs it to load a tar of the layout.
 Result<std::string> docker_manifest(const Layout& layout, const IndexFile& index) {
   const auto blob = [](const base::Digest& digest) { return "blobs/sha256/" + digest.hex(); };
-  Json images = Json::array();
+  document::Json images = document::Json::array();
   for (const auto& entry : index.entries) {
     if (entry.descriptor.media_type != k_manifest_type) continue;
     const auto manifest = layout.read_manifest(entry.descriptor);
     if (!manifest || manifest->config.media_type != k_config_type) continue;
-    Json layers = Json::array();
+    document::Json layers = document::Json::array();
     for (const auto& layer : manifest->layers) layers.push_back(blob(layer.digest));
     images.push_back({{"Config", blob(manifest->config.digest)},
                       {"RepoTags", repository_tags(entry.descriptor.annotations)},
                       {"Layers", std::move(layers)}});
   }
-  return to_bytes(images);
+  return document::to_bytes(images);
 }
 
 Result<void> write_if_changed(const sys::fs::path& path, const std::string& bytes) {
@@ -65,9 +65,9 @@ Result<sys::FileLock> lock_layout(const std::filesystem::path& layout) {
 
 Result<IndexFile> read_index_file(const std::filesystem::path& layout) {
   const auto path = index_path(layout);
-  TK_TRY(const auto bytes, sys::read_file(path, JsonLimits().size_bytes));
+  TK_TRY(const auto bytes, sys::read_file(path, document::JsonLimits().size_bytes));
   TK_TRY(auto index, parse_index(bytes, path.string()));
-  TK_TRY(const auto document, JsonValue::parse(bytes, path.string()));
+  TK_TRY(const auto document, document::JsonValue::parse(bytes, path.string()));
   IndexFile file;
   const auto& written = document.json()["manifests"];
   for (std::size_t i = 0; i < index.manifests.size(); ++i)

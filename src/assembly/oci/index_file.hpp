@@ -14,17 +14,17 @@ namespace torchkiln::oci {
 
 struct IndexEntry {
   Descriptor descriptor;
-  ParsedJson as_written;
+  document::ParsedJson as_written;
 
   /// An entry of our own.
   explicit IndexEntry(const Descriptor& ours) : descriptor(ours), as_written(to_json(ours)) {}
-  IndexEntry(Descriptor parsed, ParsedJson written)
+  IndexEntry(Descriptor parsed, document::ParsedJson written)
       : descriptor(std::move(parsed)), as_written(std::move(written)) {}
 };
 
 struct IndexFile {
   std::vector<IndexEntry> entries;
-  ParsedJson document;  ///< everything but the entries
+  document::ParsedJson document;  ///< everything but the entries
 };
 
 /// The file's path inside a layout.

@@ -42,8 +42,8 @@ Result<Layout> Layout::open(const fs::path& directory) {
     return fail_at(ErrorCode::input_invalid, base::Place{directory.string()},
                    "is no OCI image layout: it has no file named oci-layout",
                    {"torchkiln bake and torchkiln build write one into the folder given with -o"});
-  TK_TRY(const auto bytes, sys::read_file(marker, JsonLimits().size_bytes));
-  TK_TRY(const auto document, JsonValue::parse(bytes, marker.string()));
+  TK_TRY(const auto bytes, sys::read_file(marker, document::JsonLimits().size_bytes));
+  TK_TRY(const auto document, document::JsonValue::parse(bytes, marker.string()));
   TK_TRY(const auto version, document.member("imageLayoutVersion"));
   TK_TRY(const auto text, version.text());
   if (text != k_layout_version)
@@ -64,7 +64,7 @@ Result<Layout> Layout::create(const fs::path& directory) {
   TK_CHECK(sys::make_directories(directory / "blobs" / "sha256"));
   TK_TRY(const auto index, to_bytes(Index{}));
   if (!sys::size_of_file(index_path(directory))) TK_CHECK(sys::write_file(index_path(directory), index));
-  TK_TRY(const auto marker, to_bytes(Json::object({{"imageLayoutVersion", k_layout_version}})));
+  TK_TRY(const auto marker, document::to_bytes(document::Json::object({{"imageLayoutVersion", k_layout_version}})));
   TK_CHECK(sys::write_file(directory / k_layout_file, marker));
   return open(directory);
 }
@@ -80,7 +80,7 @@ bool Layout::contains(const base::Digest& digest) const {
 Result<std::string> Layout::read_blob(const Descriptor& descriptor) const {
   const auto path = blob_path(descriptor.digest);
   const base::Place place{path.string()};
-  const auto limit_bytes = JsonLimits().size_bytes;
+  const auto limit_bytes = document::JsonLimits().size_bytes;
   if (descriptor.size_bytes > limit_bytes)
     return fail_at(ErrorCode::input_invalid, place,
                    "should have " + std::to_string(descriptor.size_bytes) + " bytes, more than the limit of " +

@@ -89,7 +89,7 @@ class Layout {
   /// What lists `digest` as its subject.
   base::Result<Referrers> referrers(const base::Digest& digest) const;
 
-  /// A document's bytes, with size and digest checked; at most JsonLimits::size_bytes.
+  /// A document's bytes, with size and digest checked; at most document::JsonLimits::size_bytes.
   base::Result<std::string> read_blob(const Descriptor& descriptor) const;
   base::Result<Manifest> read_manifest(const Descriptor& descriptor) const;
   base::Result<ImageConfig> read_config(const Manifest& manifest) const;

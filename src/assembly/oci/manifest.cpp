@@ -7,7 +7,7 @@ using base::Result;
 namespace {
 
 /// schemaVersion must be 2, for docker's sake, and a mediaType that is given must be the expected one.
-Result<void> expect_header(const JsonValue& document, std::string_view media_type) {
+Result<void> expect_header(const document::JsonValue& document, std::string_view media_type) {
   TK_TRY(const auto version, document.member("schemaVersion"));
   TK_TRY(const auto number, version.integer());
   if (number != 2) return version.wrong("is " + std::to_string(number) + ", not 2");
@@ -18,7 +18,7 @@ Result<void> expect_header(const JsonValue& document, std::string_view media_typ
   return {};
 }
 
-Result<std::vector<Descriptor>> read_descriptors(const JsonValue& document, std::string_view key) {
+Result<std::vector<Descriptor>> read_descriptors(const document::JsonValue& document, std::string_view key) {
   TK_TRY(const auto list, document.member(key));
   TK_TRY(const auto values, list.items());
   if (values.size() > k_entry_limit)
@@ -32,8 +32,8 @@ Result<std::vector<Descriptor>> read_descriptors(const JsonValue& document, std:
   return descriptors;
 }
 
-Json list_of(const std::vector<Descriptor>& descriptors) {
-  Json list = Json::array();
+document::Json list_of(const std::vector<Descriptor>& descriptors) {
+  document::Json list = document::Json::array();
   for (const auto& descriptor : descriptors) list.push_back(to_json(descriptor));
   return list;
 }
@@ -41,17 +41,17 @@ Json list_of(const std::vector<Descriptor>& descriptors) {
 }  // namespace
 
 Result<std::string> to_bytes(const Manifest& manifest) {
-  Json json = {{"schemaVersion", 2}, {"mediaType", k_manifest_type}};
+  document::Json json = {{"schemaVersion", 2}, {"mediaType", k_manifest_type}};
   if (!manifest.artifact_type.empty()) json["artifactType"] = manifest.artifact_type;
   json["config"] = to_json(manifest.config);
   json["layers"] = list_of(manifest.layers);
   if (manifest.subject) json["subject"] = to_json(*manifest.subject);
   if (!manifest.annotations.empty()) json["annotations"] = manifest.annotations;
-  return to_bytes(json);
+  return document::to_bytes(json);
 }
 
 Result<Manifest> parse_manifest(std::string_view bytes, const std::string& file) {
-  TK_TRY(const auto document, JsonValue::parse(bytes, file));
+  TK_TRY(const auto document, document::JsonValue::parse(bytes, file));
   TK_CHECK(expect_header(document, k_manifest_type));
   Manifest manifest;
   TK_TRY(manifest.artifact_type, document.text_or_empty("artifactType"));
@@ -67,14 +67,14 @@ Result<Manifest> parse_manifest(std::string_view bytes, const std::string& file)
 }
 
 Result<std::string> to_bytes(const Index& index) {
-  Json json = {{"schemaVersion", 2}, {"mediaType", k_index_type}};
+  document::Json json = {{"schemaVersion", 2}, {"mediaType", k_index_type}};
   json["manifests"] = list_of(index.manifests);
   if (!index.annotations.empty()) json["annotations"] = index.annotations;
-  return to_bytes(json);
+  return document::to_bytes(json);
 }
 
 Result<Index> parse_index(std::string_view bytes, const std::string& file) {
-  TK_TRY(const auto document, JsonValue::parse(bytes, file));
+  TK_TRY(const auto document, document::JsonValue::parse(bytes, file));
   TK_CHECK(expect_header(document, k_index_type));
   Index index;
   TK_TRY(index.manifests, read_descriptors(document, "manifests"));

@@ -5,8 +5,8 @@ namespace torchkiln::runtime {
 using base::ErrorCode;
 using base::fail;
 using base::Result;
-using oci::Json;
-using oci::JsonValue;
+using document::Json;
+using document::JsonValue;
 
 namespace {
 

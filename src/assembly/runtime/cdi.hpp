@@ -2,7 +2,7 @@
 // Container Device Interface: a vendor's JSON description of what a container needs to use its device, applied to
 // an OCI runtime's config.json (CDI specification 0.6, SPEC.md). Pure.
 
-#include "assembly/oci/json.hpp"
+#include "foundation/document/json.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +23,7 @@ using DeviceLookup = std::function<std::optional<DeviceNode>(const std::string& 
 /// Adds to `config` the edits of the specification as a whole and of its device `device_name`: device nodes,
 /// mounts, environment, hooks and groups. An Error (input_invalid) when there is no such device, a device node of
 /// the host is missing, or the specification is malformed.
-base::Result<void> apply_cdi(const oci::JsonValue& specification, const std::string& device_name,
-                             const DeviceLookup& lookup, oci::Json& config);
+base::Result<void> apply_cdi(const document::JsonValue& specification, const std::string& device_name,
+                             const DeviceLookup& lookup, document::Json& config);
 
 }  // namespace torchkiln::runtime

@@ -7,7 +7,7 @@ namespace torchkiln::runtime {
 using base::ErrorCode;
 using base::fail;
 using base::Result;
-using oci::Json;
+using document::Json;
 
 namespace {
 

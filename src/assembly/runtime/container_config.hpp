@@ -1,8 +1,8 @@
 #pragma once
 // A run request as the config.json of an OCI runtime (runtime-spec 1.0.2). Pure.
 
-#include "assembly/oci/json.hpp"
 #include "assembly/runtime/runtime.hpp"
+#include "foundation/document/json.hpp"
 
 namespace torchkiln::runtime {
 
@@ -24,7 +24,7 @@ std::map<std::string, std::string> complete_environment(const RunRequest& reques
 
 /// The configuration of a checked request. The root is "rootfs" and /etc/hosts is "hosts", both in the bundle. No
 /// new privileges, no control groups, the paths of /proc and /sys masked as runc's own default does.
-oci::Json container_config(const RunRequest& request, Terminal terminal);
+document::Json container_config(const RunRequest& request, Terminal terminal);
 
 /// The file /etc/hosts for a container of that name.
 std::string hosts_file(const std::string& hostname);

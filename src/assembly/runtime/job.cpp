@@ -1,6 +1,6 @@
 #include "assembly/runtime/job.hpp"
 
-#include "assembly/oci/json.hpp"
+#include "foundation/document/json.hpp"
 
 #include <array>
 
@@ -8,13 +8,13 @@ namespace torchkiln::runtime {
 
 using base::ErrorCode;
 using base::Result;
-using oci::Json;
-using oci::JsonValue;
+using document::Json;
+using document::JsonValue;
 
 namespace {
 
 /// A config.json with a long environment stays far below this.
-constexpr oci::JsonLimits k_job_limits = {.size_bytes = 16U << 20, .depth = 32};
+constexpr document::JsonLimits k_job_limits = {.size_bytes = 16U << 20, .depth = 32};
 
 /// Enumerations travel as numbers: both ends are the same program.
 template <class Enum>

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 using base::ErrorCode;
 using base::fail;
 using base::Result;
-using oci::Json;
-using oci::JsonValue;
+using document::Json;
+using document::JsonValue;
 
 namespace {
 
@@ -25,7 +25,7 @@ constexpr std::string_view k_kind = "nvidia.com/gpu";
 constexpr const char* k_tool = "nvidia-ctk";
 constexpr double k_tool_timeout_s = 60;
 /// A specification of a machine with many GPUs and MIG devices has some hundred kB.
-constexpr oci::JsonLimits k_cdi_limits = {.size_bytes = 16U << 20, .depth = 32};
+constexpr document::JsonLimits k_cdi_limits = {.size_bytes = 16U << 20, .depth = 32};
 
 /// Where Debian's loader looks without a configuration.
 constexpr std::string_view k_inside_library_folder =

@@ -3,7 +3,7 @@
 // host's own specification, by NVIDIA's tool, or, where neither is installed, by one that we make of the device
 // nodes and driver libraries we find.
 
-#include "assembly/oci/json.hpp"
+#include "foundation/document/json.hpp"
 
 #include <filesystem>
 #include <vector>
@@ -20,9 +20,9 @@ struct NvidiaPlaces {
 };
 
 /// Adds all GPUs to the configuration. An Error (tool_missing) when this host has none.
-base::Result<void> add_nvidia_gpus(oci::Json& config, const NvidiaPlaces& places = {});
+base::Result<void> add_nvidia_gpus(document::Json& config, const NvidiaPlaces& places = {});
 
 /// A CDI specification with one device, "all", of what lies in these places; null when there is no GPU.
-oci::Json describe_nvidia(const NvidiaPlaces& places);
+document::Json describe_nvidia(const NvidiaPlaces& places);
 
 }  // namespace torchkiln::runtime

@@ -144,7 +144,7 @@ Result<RunOutcome> Runner::run(RuntimeKind runtime, const std::vector<fs::path>&
   ContainerJob job;
   job.runtime = runtime;
   job.lower = lower;
-  TK_TRY(job.config, oci::to_bytes(config));
+  TK_TRY(job.config, document::to_bytes(config));
   job.root = request.root;
   job.upper = request.root == RootAccess::kept ? fs::absolute(request.kept_upper) : folder.path() / "root";
   job.space = folder.path() / "space";

@@ -21,7 +21,7 @@ base::Result<int> check(const Project& project, Session& session) {
   const auto file = project.files.lock.string();
   TK_CHECK(session.print(
       current ? file + " answers the spec\n" : file + " is stale: the spec has changed; run 'torchkiln lock'\n",
-      oci::Json{{"schema", "torchkiln.lock-check/1"}, {"lock", file}, {"current", current}}));
+      document::Json{{"schema", "torchkiln.lock-check/1"}, {"lock", file}, {"current", current}}));
   return current ? 0 : 1;
 }
 
@@ -54,9 +54,9 @@ void add_lock(CLI::App& program, Action& chosen) {
       const auto file = project.files.lock.string();
       TK_CHECK(session.print(
           fmt::format("{}: {} wheels, {} Debian packages\n", file, lock.wheels.size(), lock.debs.size()),
-          oci::Json{{"schema", "torchkiln.lock-result/1"},
-                    {"lock", file},
-                    {"identity", lock::identity(lock).to_string()}}));
+          document::Json{{"schema", "torchkiln.lock-result/1"},
+                         {"lock", file},
+                         {"identity", lock::identity(lock).to_string()}}));
       return 0;
     };
   });

@@ -25,10 +25,10 @@ void add_matrix(CLI::App& program, Action& chosen) {
       text += fmt::format("{} PyTorch releases, {} builds, {} GPUs, data as of {}: {} errors, {} gaps\n",
                           matrix.releases.size(), matrix.builds.size(), matrix.gpus.size(), matrix.date, errors,
                           findings.size() - errors);
-      TK_CHECK(session.print(text, oci::Json{{"schema", "torchkiln.matrix-check/1"},
-                                             {"date", matrix.date},
-                                             {"errors", errors},
-                                             {"gaps", findings.size() - errors}}));
+      TK_CHECK(session.print(text, document::Json{{"schema", "torchkiln.matrix-check/1"},
+                                                  {"date", matrix.date},
+                                                  {"errors", errors},
+                                                  {"gaps", findings.size() - errors}}));
       return errors == 0 ? 0 : 1;
     };
   });

@@ -54,7 +54,7 @@ void add_render(CLI::App& program, Action& chosen) {
       TK_CHECK(session.take_cache());
       TK_TRY(const auto created_s, sys::source_date_epoch());
       std::string text;
-      oci::Json contexts = oci::Json::array();
+      document::Json contexts = document::Json::array();
       for (const auto variant : project.spec.image.variants) {
         const auto& lock = std::get<lock::Lock>(outcome);
         const auto recipe = recipe::make_recipe(lock, variant, created_s);
@@ -65,7 +65,7 @@ void add_render(CLI::App& program, Action& chosen) {
         contexts.push_back(
             {{"variant", name(variant)}, {"folder", folder.string()}, {"reference", recipe.reference}});
       }
-      TK_CHECK(session.print(text, oci::Json{{"schema", "torchkiln.render/1"}, {"contexts", contexts}}));
+      TK_CHECK(session.print(text, document::Json{{"schema", "torchkiln.render/1"}, {"contexts", contexts}}));
       return 0;
     };
   });

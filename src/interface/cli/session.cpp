@@ -20,8 +20,8 @@ void Session::print(const std::string& text, const std::string& json) {
   console::print_result(is_json() ? json : text);
 }
 
-Result<void> Session::print(const std::string& text, const oci::Json& json) {
-  TK_TRY(const auto bytes, oci::to_bytes(json));
+Result<void> Session::print(const std::string& text, const document::Json& json) {
+  TK_TRY(const auto bytes, document::to_bytes(json));
   print(text, bytes + "\n");
   return {};
 }

@@ -2,8 +2,8 @@
 // What every subcommand has: the options common to all, where our own data lies, the cache, progress and network.
 
 #include "assembly/engine/cache.hpp"
-#include "assembly/oci/json.hpp"
 #include "foundation/base/error.hpp"
+#include "foundation/document/json.hpp"
 #include "foundation/sys/http.hpp"
 #include "interface/console/progress.hpp"
 #include "interface/console/terminal.hpp"
@@ -38,7 +38,7 @@ class Session {
 
   /// Prints a result: text or JSON, as asked.
   void print(const std::string& text, const std::string& json);
-  base::Result<void> print(const std::string& text, const oci::Json& json);
+  base::Result<void> print(const std::string& text, const document::Json& json);
 
   base::Result<matrix::Matrix> load_matrix() const;
   /// Our own folder `name` (manifests, templates, images): beside an installed program, or in the source tree.

@@ -67,11 +67,11 @@ Result<int> make(const MakeOptions& options, Session& session) {
   TK_CHECK(session.print(fmt::format("stamped {}\n  stamp      {}\n  statements {}\n  public key {}\n",
                                      opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(),
                                      statements, public_key),
-                         oci::Json{{"schema", "torchkiln.stamp/1"},
-                                   {"image", opened.image.descriptor.digest.to_string()},
-                                   {"stamp", stamp.referrer.digest.to_string()},
-                                   {"statements", statements},
-                                   {"public_key", public_key}}));
+                         document::Json{{"schema", "torchkiln.stamp/1"},
+                                        {"image", opened.image.descriptor.digest.to_string()},
+                                        {"stamp", stamp.referrer.digest.to_string()},
+                                        {"statements", statements},
+                                        {"public_key", public_key}}));
   return 0;
 }
 

@@ -5,7 +5,7 @@
 namespace torchkiln::report {
 
 using base::Result;
-using oci::JsonValue;
+using document::JsonValue;
 
 namespace {
 

@@ -9,7 +9,7 @@
 namespace torchkiln::report {
 
 using base::Result;
-using oci::JsonValue;
+using document::JsonValue;
 
 namespace {
 constexpr std::array<std::string_view, 4> k_verdict_names = {"pass", "warn", "fail", "skip"};
@@ -59,9 +59,9 @@ Result<TestVerdict> verdict(const JsonValue& parent) {
   return static_cast<TestVerdict>(found - k_verdict_names.begin());
 }
 
-Result<oci::ParsedJson> scalar(const JsonValue& parent, std::string_view key) {
+Result<document::ParsedJson> scalar(const JsonValue& parent, std::string_view key) {
   TK_TRY(const auto value, parent.find(key));
-  if (!value) return oci::ParsedJson(nullptr);
+  if (!value) return document::ParsedJson(nullptr);
   if (value->json().is_structured()) return value->wrong("is neither a number nor a text");
   return value->json();
 }

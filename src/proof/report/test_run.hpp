@@ -2,9 +2,9 @@
 // One run of an image's tests: what was run, where, and what came out. Written and read as torchkiln.report/1; a
 // stamp signs it as an in-toto statement.
 
-#include "assembly/oci/json.hpp"
 #include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
+#include "foundation/document/json.hpp"
 
 #include <cstdint>
 #include <map>
@@ -32,9 +32,9 @@ struct TestOutcome {
   std::string id;
   Level level = Level::none;
   TestVerdict verdict = TestVerdict::fail;
-  std::string reason;        ///< why it failed, warned or was skipped
-  oci::ParsedJson measured;  ///< a number, a text or null
-  oci::ParsedJson limit;     ///< likewise
+  std::string reason;             ///< why it failed, warned or was skipped
+  document::ParsedJson measured;  ///< a number, a text or null
+  document::ParsedJson limit;     ///< likewise
   double duration_s = 0;
 };
 

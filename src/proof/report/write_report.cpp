@@ -5,7 +5,7 @@
 
 namespace torchkiln::report {
 
-using oci::Json;
+using document::Json;
 
 namespace {
 
@@ -48,7 +48,7 @@ Json document_of(const TestRun& run) {
 }  // namespace
 
 base::Result<std::string> to_report(const TestRun& run) {
-  TK_TRY(auto bytes, oci::to_bytes(document_of(run)));
+  TK_TRY(auto bytes, document::to_bytes(document_of(run)));
   return bytes + "\n";
 }
 

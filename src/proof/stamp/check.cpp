@@ -128,7 +128,7 @@ class Judge {
   }
 
   std::optional<Refusal> refuse_kind(const std::string& payload, const std::string& file) const {
-    const auto document = oci::JsonValue::parse(payload, file, k_bundle_limits);
+    const auto document = document::JsonValue::parse(payload, file, k_bundle_limits);
     if (!document) return refuse(RefusalReason::unreadable, words_of(document.error()), "stamp the image again");
     const auto type = document->text_or_empty("predicateType");
     if (type && *type == k_test_result_type) return std::nullopt;

@@ -5,8 +5,8 @@
 namespace torchkiln::stamp {
 
 using base::Result;
-using oci::Json;
-using oci::JsonValue;
+using document::Json;
+using document::JsonValue;
 
 namespace {
 
@@ -71,7 +71,7 @@ Result<Envelope> seal(std::string payload, const PrivateKey& key) {
 }
 
 Result<std::string> to_bytes(const Envelope& envelope) {
-  return oci::to_bytes(to_json(envelope));
+  return document::to_bytes(to_json(envelope));
 }
 
 Result<Envelope> parse_envelope(std::string_view bytes, const std::string& file) {
@@ -81,7 +81,7 @@ Result<Envelope> parse_envelope(std::string_view bytes, const std::string& file)
 
 Result<std::string> to_bundle(const Envelope& envelope, std::string_view key_hint) {
   // sigstore-models refuses a bundle without tlogEntries, although the list may be empty.
-  return oci::to_bytes(
+  return document::to_bytes(
       {{"mediaType", k_bundle_type},
        {"verificationMaterial", {{"publicKey", {{"hint", key_hint}}}, {"tlogEntries", Json::array()}}},
        {"dsseEnvelope", to_json(envelope)}});

@@ -2,8 +2,8 @@
 // DSSE envelopes (secure-systems-lab/dsse, protocol.md and envelope.md) and the Sigstore bundle v0.3 around them,
 // as cosign, sigstore-go and securesystemslib read them.
 
-#include "assembly/oci/json.hpp"
 #include "foundation/base/error.hpp"
+#include "foundation/document/json.hpp"
 #include "proof/stamp/key.hpp"
 
 #include <string>
@@ -17,7 +17,7 @@ inline constexpr std::string_view k_payload_type = "application/vnd.in-toto+json
 inline constexpr std::string_view k_bundle_type = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// A bundle may have this many bytes and levels; a statement of a thousand tests has about 200 kB and 6 levels.
-inline constexpr oci::JsonLimits k_bundle_limits{.size_bytes = 4U << 20, .depth = 16};
+inline constexpr document::JsonLimits k_bundle_limits{.size_bytes = 4U << 20, .depth = 16};
 
 struct Signature {
   std::string key_id;  ///< a hint that nothing vouches for

@@ -14,8 +14,8 @@ namespace torchkiln::stamp {
 using namespace report;
 
 using base::Result;
-using oci::Json;
-using oci::JsonValue;
+using document::Json;
+using document::JsonValue;
 
 namespace {
 
@@ -179,10 +179,10 @@ Result<std::string> to_statement(const TestRun& run) {
                     {"torchkiln_finishedOn", base::format_time(run.finished_s)},
                     {"torchkiln_nonce", run.nonce},
                     {"torchkiln_resultsDigest", run.report.to_string()}};
-  return oci::to_bytes({{"_type", k_statement_type},
-                        {"subject", Json::array({std::move(subject)})},
-                        {"predicateType", k_test_result_type},
-                        {"predicate", std::move(predicate)}});
+  return document::to_bytes({{"_type", k_statement_type},
+                             {"subject", Json::array({std::move(subject)})},
+                             {"predicateType", k_test_result_type},
+                             {"predicate", std::move(predicate)}});
 }
 
 Result<TestRun> parse_statement(std::string_view bytes, const std::string& file) {

@@ -1,7 +1,7 @@
 #include "proof/verify/in_image.hpp"
 
-#include "assembly/oci/json.hpp"
 #include "foundation/base/text.hpp"
+#include "foundation/document/json.hpp"
 
 #include <algorithm>
 #include <set>
@@ -11,7 +11,7 @@
 namespace torchkiln::verify {
 
 using base::Result;
-using oci::JsonValue;
+using document::JsonValue;
 using report::Level;
 using report::TestOutcome;
 using report::TestVerdict;

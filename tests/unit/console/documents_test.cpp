@@ -9,7 +9,7 @@
 
 using namespace torchkiln;
 using namespace torchkiln::console;
-using oci::Json;
+using document::Json;
 using torchkiln::report::test::a_test;
 using torchkiln::report::test::gpu_report;
 using torchkiln::test::must;

@@ -117,7 +117,8 @@ TEST_CASE("pruning stops before it removes anything when an entry cannot be read
 TEST_CASE("an index inside an index keeps its images") {
   const LayoutFixture f;
   const auto image = f.put("t", "one");
-  const auto inner = must(f.layout.add_bytes(must(to_bytes(Index{{image.descriptor}, {}})), k_index_type));
+  const auto inner =
+      must(f.layout.add_bytes(must(to_bytes(Index{{image.descriptor}, {}})), k_index_type));
   must(sys::write_file(f.layout.directory() / "index.json", must(to_bytes(Index{{inner}, {}}))));
   CHECK(must(f.layout.prune()).files == 0);
   CHECK(f.faults(image).empty());

@@ -139,8 +139,8 @@ TEST_CASE("what other tools wrote into index.json stays, field by field") {
   must(sys::write_file(f.layout.directory() / "index.json",
                        R"({"schemaVersion":2,"com.example.top":true,"manifests":[)" + foreign + "]}"));
   f.put("ours", "one");
-  const auto index = ParsedJson::parse(f.text_of("index.json"));
-  CHECK(index["manifests"][0] == ParsedJson::parse(foreign));
+  const auto index = document::ParsedJson::parse(f.text_of("index.json"));
+  CHECK(index["manifests"][0] == document::ParsedJson::parse(foreign));
   CHECK(index["com.example.top"] == true);
   CHECK(index["manifests"].size() == 2);
 }
@@ -227,7 +227,7 @@ TEST_CASE("many writers of one layout lose nobody's image") {
     });
   must(workers.wait());
   CHECK(must(f.layout.images()).size() == k_writers);
-  CHECK(Json::parse(f.text_of("manifest.json")).size() == k_writers);
+  CHECK(document::Json::parse(f.text_of("manifest.json")).size() == k_writers);
 }
 
 TEST_CASE("a referrer is listed with its type and found by its subject; the image stays as it is") {

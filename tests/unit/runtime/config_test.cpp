@@ -16,13 +16,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-oci::JsonValue parsed(const std::string& text) {
-  auto value = oci::JsonValue::parse(text, "gpu.json");
+document::JsonValue parsed(const std::string& text) {
+  auto value = document::JsonValue::parse(text, "gpu.json");
   REQUIRE(value);
   return *value;
 }
 
-oci::Json empty_config() {
+document::Json empty_config() {
   RunRequest request;
   request.arguments = {"true"};
   return container_config(request, Terminal::none);
@@ -55,20 +55,20 @@ TEST_CASE("a CDI device adds its nodes, mounts, variables, hooks and groups") {
   auto config = empty_config();
   const auto mounts_before = config["mounts"].size();
   REQUIRE(apply_cdi(parsed(k_specification), "all", fake_lookup, config));
-  CHECK(config["linux"]["devices"] == oci::Json::parse(R"([
+  CHECK(config["linux"]["devices"] == document::Json::parse(R"([
     {"path": "/dev/renamed", "type": "c", "major": 195, "minor": 2, "fileMode": 438},
     {"path": "/dev/nvidia0", "type": "c", "major": 195, "minor": 7, "fileMode": 438, "uid": 5},
     {"path": "/dev/nvidia1", "type": "c", "major": 195, "minor": 1, "fileMode": 384}])"));
-  CHECK(config["process"]["env"] == oci::Json::parse(R"(["PATH=/x", "NVIDIA_VISIBLE_DEVICES=void"])"));
-  CHECK(config["process"]["user"]["additionalGids"] == oci::Json::parse("[44]"));
-  CHECK(config["hooks"] == oci::Json::parse(R"({"createContainer": [{"path": "/usr/bin/nvidia-cdi-hook",
+  CHECK(config["process"]["env"] == document::Json::parse(R"(["PATH=/x", "NVIDIA_VISIBLE_DEVICES=void"])"));
+  CHECK(config["process"]["user"]["additionalGids"] == document::Json::parse("[44]"));
+  CHECK(config["hooks"] == document::Json::parse(R"({"createContainer": [{"path": "/usr/bin/nvidia-cdi-hook",
     "args": ["nvidia-cdi-hook", "update-ldcache"], "timeout": 9}]})"));
   REQUIRE(config["mounts"].size() == mounts_before + 2);
   CHECK(config["mounts"][mounts_before] ==
-        oci::Json::parse(R"({"destination": "/usr/bin/nvidia-smi", "type": "bind",
+        document::Json::parse(R"({"destination": "/usr/bin/nvidia-smi", "type": "bind",
     "source": "/usr/bin/nvidia-smi", "options": ["ro", "bind"]})"));
   CHECK(config["mounts"][mounts_before + 1]["options"] ==
-        oci::Json::parse(R"(["ro", "nosuid", "nodev", "rbind", "rprivate"])"));
+        document::Json::parse(R"(["ro", "nosuid", "nodev", "rbind", "rprivate"])"));
 }
 
 TEST_CASE("a CDI specification that does not fit this host or is malformed is refused") {

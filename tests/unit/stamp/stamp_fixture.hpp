@@ -17,7 +17,7 @@ using namespace torchkiln::report;
 using namespace torchkiln::report::test;
 
 namespace fs = std::filesystem;
-using oci::Json;
+using document::Json;
 using oci::test::must;
 
 struct StampFixture : oci::test::LayoutFixture {

@@ -9,7 +9,7 @@
 
 using namespace torchkiln;
 using namespace torchkiln::verify;
-using oci::Json;
+using document::Json;
 using report::Level;
 using report::TestVerdict;
 

@@ -1,10 +1,10 @@
-#include "assembly/oci/json.hpp"
+#include "foundation/document/json.hpp"
 
-#include "layout_fixture.hpp"
+#include "support/must.hpp"
 
 using namespace torchkiln;
-using namespace torchkiln::oci;
-using oci::test::must;
+using namespace torchkiln::document;
+using torchkiln::test::must;
 
 namespace {
 

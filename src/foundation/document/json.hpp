@@ -17,7 +17,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace torchkiln::oci {
+namespace torchkiln::document {
 
 /// For writing: members stay in the order in which they were put.
 using Json = nlohmann::ordered_json;
@@ -78,4 +78,4 @@ class JsonValue {
 /// The bytes of a document: no white space, members in the order given. An Error when a text is not UTF-8.
 base::Result<std::string> to_bytes(const Json& document);
 
-}  // namespace torchkiln::oci
+}  // namespace torchkiln::document

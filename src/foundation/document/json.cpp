@@ -1,4 +1,4 @@
-#include "assembly/oci/json.hpp"
+#include "foundation/document/json.hpp"
 
 #include "foundation/base/text.hpp"
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-namespace torchkiln::oci {
+namespace torchkiln::document {
 
 using base::ErrorCode;
 using base::fail;
@@ -236,4 +236,4 @@ Result<std::string> to_bytes(const Json& document) {
   }
 }
 
-}  // namespace torchkiln::oci
+}  // namespace torchkiln::document
