@@ -47,7 +47,8 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
   baked.report_file = layout.directory().string() + "." + built.image.tag + ".report.json";
   baked.statements_file = stamp::statements_path(layout).string();
   TK_TRY(auto before, proven_before(layout, built.image, level, key));
-  if (before) {
+  std::error_code ignored;
+  if (before && fs::exists(baked.report_file, ignored)) {
     baked.run = std::move(*before);
     baked.verified_before = true;
     return baked;
