@@ -145,7 +145,8 @@ class Bake(unittest.TestCase):
 
     def test_9_podman_takes_the_image(self):
         store = kiln.folder("podman")
-        podman = ["podman", "--root", store / "store", "--runroot", store / "run", "--storage-driver", "overlay",
+        runtime = pathlib.Path("/run/kiln-podman")  # podman takes at most 50 characters here
+        podman = ["podman", "--root", store / "store", "--runroot", runtime, "--storage-driver", "overlay",
                   "--cgroup-manager", "cgroupfs", "--runtime", "runc"]  # fmt: skip
         try:
             pulled = kiln.run([*podman, "pull", self.image]).stdout.split()[-1]
@@ -155,6 +156,7 @@ class Bake(unittest.TestCase):
         finally:
             subprocess.run([str(a) for a in [*podman, "rmi", "--all", "--force"]], capture_output=True)
             kiln.remove(store)
+            kiln.remove(runtime)
 
 
 if __name__ == "__main__":
