@@ -20,11 +20,17 @@ enum class Injection { legacy, cdi };
 /// "legacy", "cdi".
 std::string_view name(Injection injection);
 
+/// Whose word a GPU's model is: the driver's own name for it, or what a person wrote (--host, an inventory of our
+/// own, the free text that Slurm calls a type).
+enum class NamedBy { driver, person };
+
 /// GPUs of one model.
 struct MachineGpus {
-  std::string model;  ///< as the source spells it: "NVIDIA A100-SXM4-80GB", "v100" of Slurm, "sm_70"; may be empty
+  std::string model;  ///< as the source spells it: "NVIDIA A100-SXM4-80GB", "v100" of Slurm; empty when only the
+                      ///< compute capability is known, or nothing
   std::optional<version::ComputeCapability> compute;  ///< where the source says it
   unsigned count = 1;
+  NamedBy named_by = NamedBy::person;
   std::string source;
 };
 
@@ -34,6 +40,8 @@ struct Machine {
   std::optional<Fact<version::DriverVersion>> userland;  ///< libcuda's and NVML's; another one than the kernel's is
                                                          ///< a finding (Driver/library version mismatch)
   std::vector<MachineGpus> gpus;
+  std::string without_gpu;  ///< who says that this machine has no GPU; empty: nobody says so, and then an empty
+                            ///< `gpus` means that they are not known
   std::optional<Fact<matrix::Architecture>> architecture;
   std::optional<Fact<version::Version>> glibc;  ///< of the host, where wheels are installed without a container
   std::optional<Fact<version::CudaVersion>> compat_package;  ///< cuda-compat on the library path
@@ -51,5 +59,11 @@ Machine this_machine(const std::filesystem::path& root = "/", Nvml nvml = Nvml::
 /// `kubectl get nodes -o json`, `scontrol show node --json`, dcgm-exporter's metrics, Ansible facts, CSV. `file` is
 /// for messages. input_invalid with its place for what is none of them.
 base::Result<std::vector<Machine>> read_inventory(std::string_view bytes, const std::string& file);
+
+/// Machines of the same name become one, in the order of first mention: Slurm knows the GPUs, dcgm the driver. Of
+/// two that state the same fact the earlier one is kept; where they differ, a note says both with their sources.
+/// GPUs are taken from one of the two as a whole: the one that knows all compute capabilities, else the one that
+/// has the driver's names for them, else the earlier; another number of GPUs is a note.
+std::vector<Machine> merge(std::vector<Machine> machines);
 
 }  // namespace torchkiln::host
