@@ -1,11 +1,13 @@
 #pragma once
-// Which machine runs which image, by the same rules as the solver (decision/solver/rules.hpp). Pure.
+// Which machine runs which image, by the same rules as the solver (decision/solver/rules.hpp). Pure. docs/audit.md
+// says what each verdict means and which rule gives it.
 
 #include "knowledge/host/machine.hpp"
 #include "knowledge/matrix/matrix.hpp"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,13 +16,15 @@
 namespace torchkiln::audit {
 
 /// docs/audit.md says when each is given. The first four run.
-enum class Verdict {
+enum class Verdict : std::uint8_t {
   direct,
   minor_version,
   forward_compat,
   ptx_jit,
   driver_too_old,
   gpu_not_in_driver,
+  driver_mismatch,  ///< kernel module and user-space driver do not go together: errors 803 and 804, E08
+  no_gpu,           ///< somebody says that the machine has no GPU
   no_kernels,
   requirement_refused,
   no_such_build,
@@ -31,7 +35,7 @@ enum class Verdict {
   unsupported_by_pytorch,
   unknown,  ///< a fact is missing: never counted as running
 };
-inline constexpr std::size_t k_verdicts = 15;
+inline constexpr std::size_t k_verdicts = 17;
 /// "direct", "minor-version", …
 std::string_view name(Verdict verdict);
 inline bool runs(Verdict verdict) {
@@ -53,7 +57,7 @@ struct Image {
   std::string python;                     ///< "3.11"; empty where it does not matter
   std::optional<version::Version> glibc;  ///< of its operating system; absent: of the host
   std::vector<Package> packages;
-  /// NVIDIA_REQUIRE_*: the variable's name and value.
+  /// The environment's NVIDIA_REQUIRE_*, NVIDIA_DISABLE_REQUIRE and CUDA_VERSION: name and value.
   std::vector<std::pair<std::string, std::string>> requirements;
   std::string source;  ///< where this was read: "kiln.lock", "--pytorch"
 };
@@ -84,15 +88,26 @@ struct Judgement {
   std::vector<Limitation> limitations;
 };
 
-/// Every host × image. Hosts that are alike in all that matters share their judgements, and so do images: ten
-/// thousand hosts are a few dozen kinds.
+/// The images' and hosts' facts beside the rules; internal to the room.
+class Judge;
+
+/// Every host × image. The verdict of every pair is known at once, by kinds: hosts that are alike in every fact
+/// share their judgements, and so do images; ten thousand hosts are a few dozen kinds. The words are put together
+/// when they are asked for.
 class Report {
  public:
   const std::vector<host::Machine>& hosts() const { return m_hosts; }
   const std::vector<Image>& images() const { return m_images; }
-  const Judgement& at(std::size_t host, std::size_t image) const {
-    return m_judgements[m_kind_of_host[host] * m_image_kinds + m_kind_of_image[image]];
+  /// Constant time.
+  Verdict verdict(std::size_t host, std::size_t image) const {
+    return m_verdicts[m_kind_of_host[host] * m_image_kinds + m_kind_of_image[image]];
   }
+  /// Words and fixes of one pair, made anew by every call (tens of microseconds): keep the value while looking at
+  /// its parts. Whoever tells many pairs keeps one for each pair of kinds.
+  Judgement at(std::size_t host, std::size_t image) const;
+  /// Hosts with the same kind have the same judgements, word for word, and so do images.
+  std::uint32_t kind_of_host(std::size_t host) const { return m_kind_of_host[host]; }
+  std::uint32_t kind_of_image(std::size_t image) const { return m_kind_of_image[image]; }
   /// How many pairs have each verdict, by the verdict's number.
   const std::array<std::uint64_t, k_verdicts>& counts() const { return m_counts; }
   bool all_run() const;
@@ -105,11 +120,13 @@ class Report {
   std::vector<Image> m_images;
   std::vector<std::uint32_t> m_kind_of_host, m_kind_of_image;
   std::size_t m_image_kinds = 0;
-  std::vector<Judgement> m_judgements;  ///< by kind of host, then kind of image
+  std::vector<Verdict> m_verdicts;  ///< by kind of host, then kind of image
   std::array<std::uint64_t, k_verdicts> m_counts{};
   std::string m_matrix_date;
+  std::shared_ptr<const Judge> m_judge;
 };
 
+/// `matrix` must outlive the report.
 Report audit(std::vector<host::Machine> hosts, std::vector<Image> images, const matrix::Matrix& matrix);
 
 }  // namespace torchkiln::audit

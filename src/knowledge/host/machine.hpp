@@ -29,6 +29,9 @@ struct MachineGpus {
   std::string model;  ///< as the source spells it: "NVIDIA A100-SXM4-80GB", "v100" of Slurm; empty when only the
                       ///< compute capability is known, or nothing
   std::optional<version::ComputeCapability> compute;  ///< where the source says it
+  /// What NVML calls the brand ("GeForce", "NVIDIA RTX"; "Product Brand" of nvidia-smi -q), which NVIDIA_REQUIRE_*
+  /// may ask for; empty where nobody says it. It does not follow from the model: a "Tesla T4" is of brand NVIDIA.
+  std::string brand;
   unsigned count = 1;
   NamedBy named_by = NamedBy::person;
   std::string source;
