@@ -266,11 +266,7 @@ void Teller::tell_driver_of_gpu(const Meaning& meaning, Statement& statement) co
   const matrix::NamedGpu& gpu = m_model.gpus[meaning.item];
   const version::DriverVersion& driver = require().driver->value;
   if (const auto* branch = branch_that_dropped(matrix(), driver, gpu.compute)) {
-    const matrix::DriverBranch* last = nullptr;
-    for (const auto& row : matrix().branches)
-      if (row.branch < branch->branch && (!row.oldest_gpu || *row.oldest_gpu <= gpu.compute) &&
-          (!last || row.branch > last->branch))
-        last = &row;
+    const auto* last = last_branch_for(matrix(), branch->branch, gpu.compute);
     statement.statement = fmt::format("driver branch R{} drives no GPU below compute capability {}", branch->branch,
                                       branch->oldest_gpu->to_string());
     if (last)

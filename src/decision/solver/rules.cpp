@@ -29,6 +29,14 @@ bool may_use_compat_package(const matrix::NamedGpu& gpu) {
          (gpu.row->gpu_class == matrix::GpuClass::datacenter || gpu.row->gpu_class == matrix::GpuClass::jetson);
 }
 
+std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const version::DriverVersion& driver) {
+  std::optional<version::CudaVersion> newest;
+  for (const auto& toolkit : matrix.toolkits)
+    if (toolkit.cuda.patch == 0 && toolkit.driver <= driver && (!newest || *newest < toolkit.cuda))
+      newest = toolkit.cuda;
+  return newest;
+}
+
 std::optional<version::DriverVersion> first_driver(const matrix::Matrix& matrix, const matrix::NamedGpu& gpu) {
   const auto* row = find_first_driver(matrix, gpu.compute);
   const auto& board = gpu.row ? gpu.row->driver : std::optional<version::DriverVersion>();
@@ -43,6 +51,16 @@ const matrix::DriverBranch* branch_that_dropped(const matrix::Matrix& matrix, co
     if (branch.oldest_gpu && branch.branch <= driver.branch() && (!nearest || branch.branch > nearest->branch))
       nearest = &branch;
   return nearest && compute < *nearest->oldest_gpu ? nearest : nullptr;
+}
+
+const matrix::DriverBranch* last_branch_for(const matrix::Matrix& matrix, unsigned branch,
+                                            version::ComputeCapability compute) {
+  const matrix::DriverBranch* last = nullptr;
+  for (const auto& row : matrix.branches)
+    if (row.branch < branch && (!row.oldest_gpu || *row.oldest_gpu <= compute) &&
+        (!last || row.branch > last->branch))
+      last = &row;
+  return last;
 }
 
 bool drives(const matrix::Matrix& matrix, const version::DriverVersion& driver, const matrix::NamedGpu& gpu) {
@@ -78,6 +96,22 @@ bool cudnn_serves(const matrix::Cudnn& row, version::ComputeCapability compute) 
   if (compute.major <= newest->major) return true;
   return std::any_of(row.ptx.begin(), row.ptx.end(),
                      [&](version::ComputeCapability code) { return version::ptx_compiles_for(code, compute); });
+}
+
+bool accepts(const matrix::Companion& companion, const version::Version& pytorch) {
+  if (std::find(companion.pytorch.begin(), companion.pytorch.end(), pytorch) != companion.pytorch.end())
+    return true;
+  return companion.torch && companion.torch->contains(pytorch);
+}
+
+std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const matrix::Companion& companion,
+                                            matrix::Architecture architecture) {
+  if (companion.pytorch.empty()) return std::nullopt;
+  for (const auto& build : matrix.builds)
+    if (build.index == "default" && build.architecture == architecture &&
+        build.pytorch == companion.pytorch.front())
+      return build.cuda;
+  return std::nullopt;
 }
 
 int tier(const matrix::Build& build) {

@@ -23,6 +23,10 @@ const matrix::ForwardCompat* compat_package(const matrix::Matrix& matrix, versio
 /// Forward compatibility is for data-center GPUs and Jetson boards; "select" RTX cards are on no list.
 bool may_use_compat_package(const matrix::NamedGpu& gpu);
 
+/// The newest CUDA minor release whose own driver is at most `driver`: what the driver calls its CUDA version. A
+/// lower bound where the driver is newer than the matrix. Nothing for drivers before all that the matrix knows.
+std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const version::DriverVersion& driver);
+
 /// The oldest driver for the GPU as far as the matrix knows: its generation's or its board's own.
 std::optional<version::DriverVersion> first_driver(const matrix::Matrix& matrix, const matrix::NamedGpu& gpu);
 
@@ -30,6 +34,10 @@ std::optional<version::DriverVersion> first_driver(const matrix::Matrix& matrix,
 /// GPU. Null when it does.
 const matrix::DriverBranch* branch_that_dropped(const matrix::Matrix& matrix, const version::DriverVersion& driver,
                                                 version::ComputeCapability compute);
+
+/// The newest branch older than `branch` that still drives the GPU. Null when the matrix knows none.
+const matrix::DriverBranch* last_branch_for(const matrix::Matrix& matrix, unsigned branch,
+                                            version::ComputeCapability compute);
 
 /// Whether `driver` drives the GPU at all.
 bool drives(const matrix::Matrix& matrix, const version::DriverVersion& driver, const matrix::NamedGpu& gpu);
@@ -43,6 +51,15 @@ const matrix::Cudnn* cudnn_row(const matrix::Matrix& matrix, const matrix::Build
 /// False when the row says that this cuDNN has no code for the GPU: it is older than all in the row, or of a newer
 /// generation than all in it without PTX to compile.
 bool cudnn_serves(const matrix::Cudnn& row, version::ComputeCapability compute);
+
+/// Whether torchvision or torchaudio of this row installs beside the PyTorch release: it is paired with it, or its
+/// own metadata accepts it.
+bool accepts(const matrix::Companion& companion, const version::Version& pytorch);
+
+/// The CUDA that a companion on the default index was built with: that of the PyTorch release it is paired with
+/// there (equal in every wheel that was read, facts a.7). Nothing where that build has no CUDA.
+std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const matrix::Companion& companion,
+                                            matrix::Architecture architecture);
 
 /// Order in which kinds of builds are chosen: 0 is stable, or what the default index has whatever upstream calls
 /// it; then experimental, then unadvertised.

@@ -1,5 +1,5 @@
 #pragma once
-// Lists and ranges of versions as they stand in statements. Internal to the room.
+// Lists and ranges of versions as they stand in statements. Internal to the wing: audit speaks the same way.
 
 #include "decision/solver/model.hpp"
 

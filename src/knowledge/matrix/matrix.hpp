@@ -81,6 +81,8 @@ struct Companion {
   std::string package;  ///< "torchvision" or "torchaudio"
   version::Version release;
   std::vector<version::Version> pytorch;
+  /// What its own metadata says of torch where that is more than these releases (stable ABI); absent: these alone.
+  std::optional<version::SpecifierSet> torch;
   std::vector<std::string> python;
   Provenance from;
 };

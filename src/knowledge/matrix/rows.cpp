@@ -167,6 +167,7 @@ void read_companion(Table& row, Matrix& matrix) {
   companion.package = row.required_text("package").value;
   companion.release = read_required(row, "release", Version::parse);
   companion.pytorch = read_required_list(row, "pytorch", Version::parse);
+  companion.torch = read_optional(row, "torch", version::SpecifierSet::parse);
   companion.python = read_required_list(row, "python", parse_python_tag);
   companion.from = read_provenance(row);
   matrix.companions.push_back(std::move(companion));
