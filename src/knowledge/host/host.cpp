@@ -2,9 +2,11 @@
 
 #include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
+#include "knowledge/host/nvidia_smi.hpp"
 #include "knowledge/host/nvml.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace torchkiln::host {
 
@@ -39,16 +41,46 @@ std::string value_of(std::string_view text, std::string_view key) {
 }
 
 void read_driver(const fs::path& root, Host& host) {
-  const std::string source = "/proc/driver/nvidia/version";
-  const auto text = sys::read_file(root / "proc/driver/nvidia/version", k_proc_file_max);
-  if (!text) {
-    host.notes.push_back(source + ": not there, so no NVIDIA driver is loaded");
+  const std::string version = "/proc/driver/nvidia/version";
+  const std::string module = "/sys/module/nvidia/version";
+  const auto text = sys::read_file(root / version.substr(1), k_proc_file_max);
+  if (text)
+    if (auto driver = driver_of(*text)) host.driver = Fact<version::DriverVersion>{std::move(*driver), version};
+  const auto line = sys::read_file(root / module.substr(1), k_proc_file_max);
+  if (line && !host.driver)
+    if (auto driver = version::DriverVersion::parse(*line))
+      host.driver = Fact<version::DriverVersion>{std::move(*driver), module};
+  if (host.driver) return;
+  host.notes.push_back(text || line ? (text ? version : module) + ": names no driver version"
+                                    : version + ": not there, so no NVIDIA driver is loaded");
+}
+
+/// Where the dynamic linker finds libcuda on Debian, Red Hat, NixOS, WSL, and in containers of NVIDIA's toolkit.
+constexpr std::array<std::string_view, 10> k_library_folders{"usr/lib/x86_64-linux-gnu",
+                                                             "usr/lib/aarch64-linux-gnu",
+                                                             "usr/lib64",
+                                                             "usr/lib",
+                                                             "lib/x86_64-linux-gnu",
+                                                             "lib64",
+                                                             "usr/local/nvidia/lib64",
+                                                             "usr/local/lib",
+                                                             "run/opengl-driver/lib",
+                                                             "usr/lib/wsl/lib"};
+
+/// libcuda's version is the end of its file's name: libcuda.so.1 is a link to libcuda.so.535.104.05.
+void read_userland(const fs::path& root, Host& host) {
+  for (const auto folder : k_library_folders) {
+    std::error_code failed;
+    const auto file = fs::canonical(root / folder / "libcuda.so.1", failed).filename().string();
+    constexpr std::string_view k_prefix = "libcuda.so.";
+    if (failed || !file.starts_with(k_prefix)) continue;
+    const auto words = std::string_view(file).substr(k_prefix.size());
+    if (words.find('.') == std::string_view::npos) continue;  // libcuda.so.1 itself, as in stub folders
+    auto release = version::DriverVersion::parse(words);
+    if (!release) continue;
+    host.userland = Fact<version::DriverVersion>{std::move(*release), "/" + std::string(folder) + "/" + file};
     return;
   }
-  if (auto driver = driver_of(*text))
-    host.driver = Fact<version::DriverVersion>{std::move(*driver), source};
-  else
-    host.notes.push_back(source + ": names no driver version");
 }
 
 void read_gpus(const fs::path& root, Host& host) {
@@ -76,9 +108,13 @@ void read_gpus(const fs::path& root, Host& host) {
 Host read(const fs::path& root, Nvml nvml) {
   Host host;
   read_driver(root, host);
+  read_userland(root, host);
   read_gpus(root, host);
-  if (nvml == Nvml::ask) ask_nvml(host);
+  if (nvml == Nvml::ask && !ask_nvml(host)) ask_nvidia_smi(host);
   std::sort(host.gpus.begin(), host.gpus.end(), [](const Gpu& a, const Gpu& b) { return a.bus < b.bus; });
+  if (host.driver && host.userland && host.driver->value != host.userland->value)
+    host.notes.push_back("the kernel module is " + host.driver->value.to_string() + ", the user-space driver " +
+                         host.userland->value.to_string() + ": restart after a driver update");
   return host;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <dlfcn.h>
+#include <filesystem>
+#include <link.h>
 #include <string_view>
 
 namespace torchkiln::host {
@@ -13,7 +15,9 @@ namespace {
 
 // The part of nvml.h that is used here; the ABI of these functions has not changed since R450.
 using Device = void*;
-constexpr int k_success = 0;
+constexpr int k_success = 0;            // NVML_SUCCESS
+constexpr int k_driver_not_loaded = 9;  // NVML_ERROR_DRIVER_NOT_LOADED
+constexpr int k_version_mismatch = 18;  // NVML_ERROR_LIB_RM_VERSION_MISMATCH
 
 struct PciInfo {
   char bus_id_legacy[16];
@@ -21,10 +25,15 @@ struct PciInfo {
   char bus_id[32];
 };
 
+/// nvmlBrandType_t, by number. Those of virtual GPUs (7 to 11) are no boards and stay unnamed.
+constexpr std::array<std::string_view, 17> k_brands{
+    "", "Quadro", "Tesla", "NVS",        "GRID",       "GeForce", "Titan",       "",         "",
+    "", "",       "",      "Quadro RTX", "NVIDIA RTX", "NVIDIA",  "GeForce RTX", "Titan RTX"};
+
 /// The loaded library and its functions; closes what it opened.
 class Library {
  public:
-  Library() : m_handle(dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {}
+  explicit Library(const char* file) : m_handle(dlopen(file, RTLD_NOW | RTLD_LOCAL)) {}
   ~Library() {
     if (m_running) shutdown();
     if (m_handle) dlclose(m_handle);
@@ -33,15 +42,25 @@ class Library {
   Library& operator=(const Library&) = delete;
 
   bool is_present() const { return m_handle != nullptr; }
-  bool start() {
+  /// The file that was opened, without symbolic links: libnvidia-ml.so.535.104.05.
+  std::string file() const {
+    link_map* map = nullptr;
+    if (dlinfo(m_handle, RTLD_DI_LINKMAP, &map) != 0 || !map->l_name) return {};
+    std::error_code none;
+    return std::filesystem::canonical(map->l_name, none).filename();
+  }
+  /// NVML's return code; nothing when functions are missing.
+  std::optional<int> start() {
     const bool complete =
         find(init, "nvmlInit_v2") && find(shutdown, "nvmlShutdown") &&
         find(driver_version, "nvmlSystemGetDriverVersion") && find(device_count, "nvmlDeviceGetCount_v2") &&
         find(device_by_index, "nvmlDeviceGetHandleByIndex_v2") && find(device_name, "nvmlDeviceGetName") &&
         find(device_uuid, "nvmlDeviceGetUUID") && find(device_pci, "nvmlDeviceGetPciInfo_v3") &&
-        find(compute_capability, "nvmlDeviceGetCudaComputeCapability");
-    m_running = complete && init() == k_success;
-    return m_running;
+        find(compute_capability, "nvmlDeviceGetCudaComputeCapability") && find(brand, "nvmlDeviceGetBrand");
+    if (!complete) return std::nullopt;
+    const int code = init();
+    m_running = code == k_success;
+    return code;
   }
 
   int (*init)() = nullptr;
@@ -53,6 +72,7 @@ class Library {
   int (*device_uuid)(Device, char*, unsigned) = nullptr;
   int (*device_pci)(Device, PciInfo*) = nullptr;
   int (*compute_capability)(Device, int*, int*) = nullptr;
+  int (*brand)(Device, int*) = nullptr;
 
  private:
   template <class Function>
@@ -65,13 +85,6 @@ class Library {
 };
 
 constexpr std::string_view k_source = "NVML";
-
-/// "0000:07:00.0" of NVML's "00000000:07:00.0", as /proc writes it.
-std::string short_bus(std::string_view bus) {
-  const auto colon = bus.find(':');
-  if (colon != std::string_view::npos && colon > 4) bus.remove_prefix(colon - 4);
-  return base::lower(bus);
-}
 
 void ask_device(const Library& nvml, Device device, Host& host) {
   std::array<char, 96> text{};
@@ -86,40 +99,72 @@ void ask_device(const Library& nvml, Device device, Host& host) {
   if (nvml.compute_capability(device, &compute_major, &compute_minor) == k_success)
     gpu.compute = Fact<version::ComputeCapability>{
         {static_cast<unsigned>(compute_major), static_cast<unsigned>(compute_minor)}, std::string(k_source)};
-  const auto known = std::find_if(host.gpus.begin(), host.gpus.end(),
-                                  [&](const Gpu& other) { return !gpu.bus.empty() && other.bus == gpu.bus; });
-  if (known == host.gpus.end())
-    host.gpus.push_back(std::move(gpu));
-  else
-    known->compute = std::move(gpu.compute);
+  int brand = 0;
+  if (nvml.brand(device, &brand) == k_success && brand > 0 && static_cast<std::size_t>(brand) < k_brands.size())
+    gpu.brand = k_brands[static_cast<std::size_t>(brand)];
+  add_known(host, std::move(gpu));
+}
+
+/// The version at the end of a library's file name.
+std::optional<version::DriverVersion> version_of(std::string_view file) {
+  constexpr std::string_view k_mark = ".so.";
+  const auto at = file.find(k_mark);
+  if (at == std::string_view::npos || file.find('.', at + k_mark.size()) == std::string_view::npos)
+    return std::nullopt;
+  auto driver = version::DriverVersion::parse(file.substr(at + k_mark.size()));
+  return driver ? std::optional(std::move(*driver)) : std::nullopt;
+}
+
+std::string reason(std::optional<int> code) {
+  if (!code) return "lacks functions that every driver since R450 has";
+  if (*code == k_driver_not_loaded) return "says that the NVIDIA driver is not loaded";
+  if (*code == k_version_mismatch) return "says \"Driver/library version mismatch\": restart after a driver update";
+  return "does not start (code " + std::to_string(*code) + ")";
 }
 
 }  // namespace
 
-void ask_nvml(Host& host) {
-  Library nvml;
+std::string short_bus(std::string_view bus) {
+  const auto colon = bus.find(':');
+  if (colon != std::string_view::npos && colon > 4) bus.remove_prefix(colon - 4);
+  return base::lower(bus);
+}
+
+void add_known(Host& host, Gpu gpu) {
+  const auto known = std::find_if(host.gpus.begin(), host.gpus.end(),
+                                  [&](const Gpu& other) { return !gpu.bus.empty() && other.bus == gpu.bus; });
+  if (known == host.gpus.end()) {
+    host.gpus.push_back(std::move(gpu));
+    return;
+  }
+  if (!known->compute) known->compute = std::move(gpu.compute);
+  if (known->brand.empty()) known->brand = std::move(gpu.brand);
+}
+
+bool ask_nvml(Host& host, const char* library) {
+  Library nvml(library);
   if (!nvml.is_present()) {
     host.notes.emplace_back("NVML: libnvidia-ml.so.1 is not installed");
-    return;
+    return false;
   }
-  if (!nvml.start()) {
-    host.notes.emplace_back("NVML: libnvidia-ml.so.1 does not start");
-    return;
+  const auto file = nvml.file();
+  if (auto release = version_of(file); release && !host.userland)
+    host.userland = Fact<version::DriverVersion>{std::move(*release), file};
+  if (const auto code = nvml.start(); !code || *code != k_success) {
+    host.notes.emplace_back("NVML: libnvidia-ml.so.1 " + reason(code));
+    return false;
   }
   std::array<char, 96> text{};
-  if (nvml.driver_version(text.data(), text.size()) == k_success) {
-    const auto driver = version::DriverVersion::parse(text.data());
-    if (driver && !host.driver) host.driver = Fact<version::DriverVersion>{*driver, std::string(k_source)};
-    if (driver && host.driver->value != *driver)
-      host.notes.push_back("the kernel module is " + host.driver->value.to_string() + ", the user-space driver " +
-                           driver->to_string() + ": restart after a driver update");
-  }
+  if (nvml.driver_version(text.data(), text.size()) == k_success && !host.driver)
+    if (auto driver = version::DriverVersion::parse(text.data()))
+      host.driver = Fact<version::DriverVersion>{std::move(*driver), std::string(k_source)};
   unsigned count = 0;
-  if (nvml.device_count(&count) != k_success) return;
+  if (nvml.device_count(&count) != k_success) return true;
   for (unsigned i = 0; i < count; ++i) {
     Device device = nullptr;
     if (nvml.device_by_index(i, &device) == k_success) ask_device(nvml, device, host);
   }
+  return true;
 }
 
 }  // namespace torchkiln::host
