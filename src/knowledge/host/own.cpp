@@ -33,7 +33,7 @@ Machine read_table(Table table) {
   if (auto name = table.parsed("name", parse_machine_name)) machine.name = std::move(name->value);
   machine.driver = fact_of(table.parsed("driver", version::DriverVersion::parse));
   if (auto gpus = table.parsed_each("gpus", parse_gpus))
-    for (auto& gpu : gpus->value) {
+    for (auto& gpu : *gpus) {
       gpu.value.source = gpu.place.to_string();
       add_gpu(machine.gpus, std::move(gpu.value));
     }
