@@ -1,6 +1,6 @@
 #pragma once
-// What an audit found, hosts × images, in the form that somebody needs it: people at a terminal, in a browser or on a
-// pull request, programs, spreadsheets, code scanning, a CI server, Prometheus (docs/audit-formats.md).
+// What an audit found, hosts × images, in the form that somebody needs it: people at a terminal, in a browser or on
+// a pull request, programs, spreadsheets, code scanning, a CI server, Prometheus (docs/audit-formats.md).
 
 #include "decision/audit/audit.hpp"
 #include "interface/console/terminal.hpp"
