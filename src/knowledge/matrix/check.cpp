@@ -24,7 +24,10 @@ class Checker {
     for (const auto& build : m_matrix.builds) this->build(build);
     default_builds();
     companions();
+    broken();
+    tombstones();
     cuda();
+    libraries();
     drivers();
     gpus();
     systems();
@@ -60,7 +63,10 @@ class Checker {
   void requirements(const Build& build, const std::string& label);
   void default_builds();
   void companions();
+  void broken();
+  void tombstones();
   void cuda();
+  void libraries();
   void drivers();
   void gpus();
   void systems();
@@ -76,6 +82,9 @@ void Checker::sources() {
   known_sources(m_matrix.builds);
   known_sources(m_matrix.companions);
   known_sources(m_matrix.metapackages);
+  known_sources(m_matrix.broken);
+  known_sources(m_matrix.tombstones);
+  known_sources(m_matrix.nccls);
   known_sources(m_matrix.families);
   known_sources(m_matrix.toolkits);
   known_sources(m_matrix.targets);
@@ -200,6 +209,12 @@ void Checker::companions() {
                                                 companion.release.to_string(), pytorch.to_string()));
     }
   }
+  for (const auto& companion : m_matrix.companions)
+    for (const auto& pytorch : companion.pytorch)
+      if (companion.torch && !companion.torch->contains(pytorch))
+        error(companion.from.place,
+              fmt::format("{} {} is paired with PyTorch {}, which its own metadata refuses", companion.package,
+                          companion.release.to_string(), pytorch.to_string()));
   for (const auto& row : m_matrix.metapackages) {
     once("metapackage", row.package + " " + row.release.to_string(), row.from.place);
     for (const auto& extra : row.extras)
@@ -221,12 +236,67 @@ void Checker::cuda() {
   }
   for (const auto& targets : m_matrix.targets)
     if (targets.last < targets.first) error(targets.from.place, "the last CUDA is older than the first");
-  for (const auto& cudnn : m_matrix.cudnns)
-    if (cudnn.last && *cudnn.last < cudnn.first) error(cudnn.from.place, "the last cuDNN is older than the first");
   for (const auto& compat : m_matrix.forward_compat) {
     once("forward_compat", compat.cuda.to_string(), compat.from.place);
     for (const unsigned branch : compat.branches)
       if (!find_branch(m_matrix, branch)) error(compat.from.place, fmt::format("there is no branch R{}", branch));
+  }
+}
+
+/// A row of another table that nothing can ever meet is a slip of the pen.
+void Checker::broken() {
+  for (const auto& row : m_matrix.broken) {
+    once("broken", row.what, row.from.place);
+    if (std::none_of(m_matrix.builds.begin(), m_matrix.builds.end(),
+                     [&](const Build& build) { return row.is_about(build); }))
+      error(row.from.place, "no build meets the conditions of this row");
+    if (!row.package.empty() && row.package != "torchvision" && row.package != "torchaudio")
+      error(row.from.place, fmt::format("\"{}\" is no companion of PyTorch", row.package));
+    if (row.package.empty() && !row.versions.is_empty())
+      error(row.from.place, "\"versions\" without a \"package\"");
+  }
+}
+
+void Checker::tombstones() {
+  for (const auto& row : m_matrix.tombstones) {
+    once("tombstone", row.image + ":" + row.tag, row.from.place);
+    const auto* of_instead = find_tombstone(m_matrix, row.instead);
+    if (of_instead)
+      error(row.from.place,
+            fmt::format("{} is gone itself, says {}", row.instead, of_instead->from.place.to_string()));
+  }
+}
+
+/// cuDNN and NCCL: ranges, and whether the versions that builds come with were ever packaged.
+void Checker::libraries() {
+  for (const auto& row : m_matrix.cudnns) {
+    if (row.last && *row.last < row.first) error(row.from.place, "the last cuDNN is older than the first");
+    for (const auto& other : m_matrix.cudnns)
+      if (&other < &row && other.cuda_major == row.cuda_major && (!other.last || *other.last >= row.first) &&
+          (!row.last || *row.last >= other.first))
+        error(row.from.place, fmt::format("cuDNN {} for CUDA {} is in the range of {} already",
+                                          row.first.to_string(), row.cuda_major, other.from.place.to_string()));
+  }
+  for (const auto& row : m_matrix.nccls)
+    if (row.last < row.first) error(row.from.place, "the last NCCL is older than the first");
+  std::set<std::pair<unsigned, std::string>> told;
+  for (const auto& build : m_matrix.builds) {
+    if (!build.cuda) continue;
+    const auto packaged = [&](const Nccl& row) {
+      return row.cuda_major == build.cuda->major && row.first <= *build.nccl && *build.nccl <= row.last;
+    };
+    if (build.nccl && std::none_of(m_matrix.nccls.begin(), m_matrix.nccls.end(), packaged) &&
+        told.emplace(build.cuda->major, build.nccl->to_string()).second)
+      error(build.from.place,
+            fmt::format("there is no package of NCCL {} for CUDA {}", build.nccl->to_string(), build.cuda->major));
+    const auto about = [&](const Cudnn& row) {
+      return row.cuda_major == build.cuda->major && row.first <= *build.cudnn &&
+             (!row.last || *build.cudnn <= *row.last);
+    };
+    if (build.cudnn && std::none_of(m_matrix.cudnns.begin(), m_matrix.cudnns.end(), about) &&
+        told.emplace(100 + build.cuda->major, build.cudnn->to_string()).second)
+      gap(build.from.place, fmt::format("which GPUs cuDNN {} for CUDA {} has code for is not known",
+                                        build.cudnn->to_string(), build.cuda->major));
   }
 }
 

@@ -57,6 +57,9 @@ std::string newest_date(const Matrix& matrix) {
   see(matrix.builds);
   see(matrix.companions);
   see(matrix.metapackages);
+  see(matrix.broken);
+  see(matrix.tombstones);
+  see(matrix.nccls);
   see(matrix.families);
   see(matrix.toolkits);
   see(matrix.targets);

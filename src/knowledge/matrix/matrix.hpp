@@ -68,6 +68,7 @@ struct Build {
   std::optional<std::vector<version::ComputeCapability>> sass;  ///< machine code for these
   std::vector<version::ComputeCapability> ptx;                  ///< PTX for these
   std::optional<std::uint64_t> wheel_bytes;                     ///< of the cp311 or cp310 wheel
+  std::optional<std::uint64_t> download_bytes;                  ///< the wheel and everything it pins exactly
   std::vector<std::string> requirements;                        ///< CUDA and Triton lines of Requires-Dist, PEP 508
   Provenance from;
 
@@ -84,6 +85,31 @@ struct Companion {
   /// What its own metadata says of torch where that is more than these releases (stable ABI); absent: these alone.
   std::optional<version::SpecifierSet> torch;
   std::vector<std::string> python;
+  Provenance from;
+};
+
+/// A negative fact: what does not work although nothing else here says so. Every condition that is given must
+/// hold.
+struct Broken {
+  std::string what;  ///< one clause that says why
+  version::SpecifierSet pytorch, cuda, python;
+  std::vector<std::string> variants;  ///< empty: all
+  std::string index;                  ///< of the build; empty: either
+  std::optional<Architecture> architecture;
+  std::optional<version::SpecifierSet> compute;  ///< of a GPU that must work, as a version: ">=10.0"
+  std::string package;                           ///< "torchvision" or "torchaudio"; empty: whatever is installed
+  version::SpecifierSet versions;                ///< of the package
+  Provenance from;
+
+  bool is_about(const Build& build) const;
+};
+
+/// A base image tag that is gone from its registry.
+struct Tombstone {
+  std::string image;    ///< "nvidia/cuda"
+  std::string tag;      ///< "10.2-devel-ubuntu18.04", or "10.2-*" for all that begin so
+  std::string gone;     ///< the month it was first missed, "2023-07"
+  std::string instead;  ///< what to use
   Provenance from;
 };
 
@@ -123,6 +149,15 @@ struct Cudnn {
   std::optional<version::DriverVersion> driver;
   std::vector<version::ComputeCapability> compute;  ///< the GPUs it has code for
   std::vector<version::ComputeCapability> ptx;      ///< PTX in its libraries
+  Provenance from;
+};
+
+/// The NCCL packages of a CUDA major version, and the GPUs that the row's versions have code for where somebody
+/// looked.
+struct Nccl {
+  version::Version first, last;
+  unsigned cuda_major = 0;
+  std::vector<version::ComputeCapability> compute, ptx;  ///< empty: not known
   Provenance from;
 };
 
@@ -190,10 +225,13 @@ struct Matrix {
   std::vector<Build> builds;      ///< newest release first; then default index, stable, newest CUDA
   std::vector<Companion> companions;
   std::vector<Metapackage> metapackages;
+  std::vector<Broken> broken;
+  std::vector<Tombstone> tombstones;
   std::vector<CudaFamily> families;
   std::vector<Toolkit> toolkits;
   std::vector<Targets> targets;
   std::vector<Cudnn> cudnns;
+  std::vector<Nccl> nccls;
   std::vector<DriverBranch> branches;
   std::vector<ForwardCompat> forward_compat;
   std::vector<Gpu> gpus;

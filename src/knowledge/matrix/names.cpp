@@ -50,6 +50,13 @@ version::Version Build::full_version() const {
   return std::move(*full);
 }
 
+bool Broken::is_about(const Build& build) const {
+  return pytorch.contains(build.pytorch) &&
+         (cuda.is_empty() || (build.cuda && cuda.contains(build.cuda->as_version()))) &&
+         (variants.empty() || std::find(variants.begin(), variants.end(), build.variant) != variants.end()) &&
+         (index.empty() || index == build.index) && (!architecture || architecture == build.architecture);
+}
+
 bool Build::has_python(std::string_view tag) const {
   return std::find(python.begin(), python.end(), tag) != python.end();
 }

@@ -114,6 +114,22 @@ const Companion* find_companion(const Matrix& matrix, std::string_view package, 
   });
 }
 
+const Tombstone* find_tombstone(const Matrix& matrix, std::string_view reference) {
+  const auto last_slash = reference.rfind('/');
+  const auto colon = reference.find(':', last_slash == std::string_view::npos ? 0 : last_slash);
+  const std::string_view image = reference.substr(0, colon);
+  const std::string_view tag = colon == std::string_view::npos ? "latest" : reference.substr(colon + 1);
+  const Tombstone* best = nullptr;
+  for (const auto& row : matrix.tombstones) {
+    const bool same_image = image == row.image || image.ends_with("/" + row.image);
+    const bool is_prefix = row.tag.ends_with('*');
+    const auto prefix = std::string_view(row.tag).substr(0, row.tag.size() - (is_prefix ? 1 : 0));
+    if (!same_image || !(is_prefix ? tag.starts_with(prefix) : tag == prefix)) continue;
+    if (!best || row.tag.size() > best->tag.size()) best = &row;
+  }
+  return best;
+}
+
 const Source* find_source(const Matrix& matrix, std::string_view id) {
   return find_row(matrix.sources, [&](const Source& source) { return source.id == id; });
 }

@@ -33,6 +33,9 @@ const FirstDriver* find_first_driver(const Matrix& matrix, version::ComputeCapab
 const Release* find_release(const Matrix& matrix, const version::Version& pytorch);
 /// The torchvision or torchaudio that goes with a PyTorch release.
 const Companion* find_companion(const Matrix& matrix, std::string_view package, const version::Version& pytorch);
+/// The tombstone of an image reference ("nvidia/cuda:10.2-devel-ubuntu18.04", with or without a registry before
+/// it); the row that names the most of the tag.
+const Tombstone* find_tombstone(const Matrix& matrix, std::string_view reference);
 const Source* find_source(const Matrix& matrix, std::string_view id);
 
 }  // namespace torchkiln::matrix

@@ -88,6 +88,12 @@ base::Result<std::string> parse_variant(std::string_view text) {
   return std::string(text);
 }
 
+base::Result<std::string> parse_index(std::string_view text) {
+  if (text == "default" || text == "pytorch") return std::string(text);
+  return base::fail(base::ErrorCode::input_invalid, fmt::format("\"{}\" is no value of \"index\"", text),
+                    {"values are default, pytorch"});
+}
+
 /// A month, "2026-06".
 base::Result<std::string> parse_month(std::string_view text) {
   if (text.size() == 7 && base::parse_time(std::string(text) + "-01T00:00:00Z")) return std::string(text);
@@ -138,11 +144,8 @@ void read_build(Table& row, Matrix& matrix) {
   const auto releases = read_required_list(row, "pytorch", Version::parse);
   build.variant = read_required(row, "variant", parse_variant);
   build.architecture = read_choice<Architecture, 2>(row, "architecture");
-  const auto index = row.required_text("index");
-  if (index.value != "default" && index.value != "pytorch")
-    row.reject(fmt::format("\"{}\" is no value of \"index\"", index.value), index.place,
-               {"values are default, pytorch"});
-  build.index = index.value;
+  if (!row.has("index")) row.missing("index");
+  build.index = read_optional(row, "index", parse_index).value_or("");
   build.status = read_choice<Status, 3>(row, "status");
   build.cuda = read_optional(row, "cuda", CudaVersion::parse);
   build.cudnn = read_optional(row, "cudnn", Version::parse);
@@ -154,6 +157,8 @@ void read_build(Table& row, Matrix& matrix) {
   build.ptx = read_list(row, "ptx", ComputeCapability::parse).value_or(std::vector<ComputeCapability>{});
   if (row.has("wheel_bytes"))
     build.wheel_bytes = static_cast<std::uint64_t>(read_number(row, "wheel_bytes", 1, INT64_MAX));
+  if (row.has("download_bytes"))
+    build.download_bytes = static_cast<std::uint64_t>(read_number(row, "download_bytes", 1, INT64_MAX));
   build.requirements = read_list(row, "requirements", parse_text).value_or(std::vector<std::string>{});
   build.from = read_provenance(row);
   for (const auto& release : releases) {
@@ -185,6 +190,36 @@ void read_metapackage(Table& row, Matrix& matrix) {
   }
   metapackage.from = read_provenance(row);
   matrix.metapackages.push_back(std::move(metapackage));
+}
+
+void read_broken(Table& row, Matrix& matrix) {
+  using version::SpecifierSet;
+  const auto condition = [&](std::string_view key) {
+    return read_optional(row, key, SpecifierSet::parse).value_or(SpecifierSet{});
+  };
+  Broken broken;
+  broken.what = row.required_text("what").value;
+  broken.pytorch = condition("pytorch");
+  broken.cuda = condition("cuda");
+  broken.python = condition("python");
+  broken.variants = read_list(row, "variants", parse_variant).value_or(std::vector<std::string>{});
+  broken.index = read_optional(row, "index", parse_index).value_or("");
+  broken.architecture = read_optional(row, "architecture", parse_architecture);
+  broken.compute = read_optional(row, "compute", SpecifierSet::parse);
+  broken.package = read_optional(row, "package", parse_text).value_or("");
+  broken.versions = condition("versions");
+  broken.from = read_provenance(row);
+  matrix.broken.push_back(std::move(broken));
+}
+
+void read_tombstone(Table& row, Matrix& matrix) {
+  Tombstone tombstone;
+  tombstone.image = row.required_text("image").value;
+  tombstone.tag = row.required_text("tag").value;
+  tombstone.gone = read_required(row, "gone", parse_month);
+  tombstone.instead = row.required_text("instead").value;
+  tombstone.from = read_provenance(row);
+  matrix.tombstones.push_back(std::move(tombstone));
 }
 
 void read_family(Table& row, Matrix& matrix) {
@@ -222,6 +257,18 @@ void read_cudnn(Table& row, Matrix& matrix) {
   cudnn.ptx = read_list(row, "ptx", ComputeCapability::parse).value_or(std::vector<ComputeCapability>{});
   cudnn.from = read_provenance(row);
   matrix.cudnns.push_back(std::move(cudnn));
+}
+
+void read_nccl(Table& row, Matrix& matrix) {
+  using Codes = std::vector<ComputeCapability>;
+  Nccl nccl;
+  nccl.first = read_required(row, "first", Version::parse);
+  nccl.last = read_required(row, "last", Version::parse);
+  nccl.cuda_major = static_cast<unsigned>(read_number(row, "cuda_major", 1, 99));
+  nccl.compute = read_list(row, "compute", ComputeCapability::parse).value_or(Codes{});
+  nccl.ptx = read_list(row, "ptx", ComputeCapability::parse).value_or(Codes{});
+  nccl.from = read_provenance(row);
+  matrix.nccls.push_back(std::move(nccl));
 }
 
 void read_branch(Table& row, Matrix& matrix) {
@@ -282,20 +329,25 @@ void read_system(Table& row, Matrix& matrix) {
 
 void read_rows(Table root, Matrix& matrix) {
   using Reader = void (*)(Table&, Matrix&);
-  constexpr std::array<std::pair<std::string_view, Reader>, 14> k_readers{{{"source", read_source},
-                                                                           {"release", read_release},
-                                                                           {"build", read_build},
-                                                                           {"companion", read_companion},
-                                                                           {"metapackage", read_metapackage},
-                                                                           {"family", read_family},
-                                                                           {"toolkit", read_toolkit},
-                                                                           {"targets", read_targets},
-                                                                           {"cudnn", read_cudnn},
-                                                                           {"branch", read_branch},
-                                                                           {"first_driver", read_first_driver},
-                                                                           {"forward_compat", read_forward_compat},
-                                                                           {"gpu", read_gpu},
-                                                                           {"system", read_system}}};
+  constexpr std::pair<std::string_view, Reader> k_readers[] = {
+      {"source", read_source},
+      {"release", read_release},
+      {"build", read_build},
+      {"companion", read_companion},
+      {"metapackage", read_metapackage},
+      {"broken", read_broken},
+      {"tombstone", read_tombstone},
+      {"family", read_family},
+      {"toolkit", read_toolkit},
+      {"targets", read_targets},
+      {"cudnn", read_cudnn},
+      {"nccl", read_nccl},
+      {"branch", read_branch},
+      {"first_driver", read_first_driver},
+      {"forward_compat", read_forward_compat},
+      {"gpu", read_gpu},
+      {"system", read_system},
+  };
   const auto schema = root.required_text("schema");
   if (schema.value != k_schema && !schema.value.empty())
     root.reject(fmt::format("schema \"{}\" is not known to this torchkiln", schema.value), schema.place,

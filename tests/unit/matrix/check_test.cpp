@@ -1,4 +1,5 @@
 #include "knowledge/matrix/load.hpp"
+#include "knowledge/matrix/query.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -59,6 +60,48 @@ TEST_CASE("the repository's manifests cover what they promise") {
   CHECK(matrix.systems.front().id == "debian-12");
   CHECK(matrix.branches.front().branch == 615);
   CHECK(matrix.date == "2026-11-21");
+  // Every CUDA minor release from 11.0 on but 12.7, which there never was; every driver branch since R450.
+  const std::pair<unsigned, unsigned> newest[] = {{11, 8}, {12, 9}, {13, 4}};
+  for (const auto& [family, last] : newest)
+    for (unsigned minor = 0; minor <= last; ++minor) {
+      INFO(family << "." << minor);
+      CHECK(find_toolkit(matrix, {family, minor, 0}) == nullptr == (family == 12 && minor == 7));
+      CHECK(find_family(matrix, family) != nullptr);
+    }
+  for (const unsigned branch : {450, 455, 460, 465, 470, 495, 510, 515, 520, 525, 530, 535,
+                                545, 550, 555, 560, 565, 570, 575, 580, 590, 595, 610, 615})
+    CHECK(find_branch(matrix, branch) != nullptr);
+  for (const auto& build : matrix.builds) {
+    INFO(build.full_version().to_string());
+    CHECK((build.index == "pytorch" || build.from.grade == matrix::Grade::measured));
+  }
+}
+
+TEST_CASE(
+    "a negative fact that no build can meet, a tombstone that leads to another, and overlapping cuDNN rows are "
+    "errors") {
+  CHECK(errors_after([](matrix::Matrix& m) {
+          m.broken.front().pytorch = version::SpecifierSet::parse("9.9").value();
+        }) == Texts{"no build meets the conditions of this row"});
+  CHECK(errors_after([](matrix::Matrix& m) { m.broken.front().package = "numpy"; }) ==
+        Texts{"\"numpy\" is no companion of PyTorch"});
+  const auto errors =
+      errors_after([](matrix::Matrix& m) { m.tombstones.front().instead = "nvidia/cuda:10.2-base"; });
+  REQUIRE(errors.size() == 1);
+  CHECK(errors[0].starts_with("nvidia/cuda:10.2-base is gone itself, says manifests/tombstones.toml:"));
+  CHECK(errors_after([](matrix::Matrix& m) { m.cudnns[1].last = version::Version::of({8, 8}); }).size() == 1);
+}
+
+TEST_CASE("an NCCL that was never packaged is an error, a cuDNN that nobody looked into a gap") {
+  CHECK(errors_after([](matrix::Matrix& m) {
+          build(m, "2.6.0+cu118").nccl = version::Version::of({2, 22});
+        }) == Texts{"there is no package of NCCL 2.22 for CUDA 11"});
+  matrix::Matrix changed = real_matrix();
+  std::erase_if(changed.cudnns, [](const matrix::Cudnn& row) { return row.cuda_major == 13; });
+  const auto findings = matrix::check(changed);
+  CHECK(std::count_if(findings.begin(), findings.end(), [](const Finding& finding) {
+          return finding.text == "which GPUs cuDNN 9.26.0.51 for CUDA 13 has code for is not known";
+        }) == 1);
 }
 
 TEST_CASE("no source is given as an address: where packages come from is the user's configuration") {

@@ -65,6 +65,42 @@ TEST_CASE("a build row is read with everything it says") {
   CHECK(loaded->date == "2026-11-21");
 }
 
+TEST_CASE(
+    "a broken row is read with its conditions, and one without a condition on the build is about all builds") {
+  const auto loaded = read(
+      "[[broken]]\nwhat = \"w\"\npytorch = \">=2.9,<2.14\"\nvariants = [\"cu129\"]\nindex = \"pytorch\"\n"
+      "architecture = \"x86_64\"\ncompute = \">=10.0\"\npython = \"3.13\"\npackage = \"torchvision\"\n"
+      "versions = \"<0.29\"\n" +
+      std::string(k_from) + "[[broken]]\nwhat = \"v\"\n" + std::string(k_from));
+  REQUIRE(loaded);
+  REQUIRE(loaded->broken.size() == 2);
+  const matrix::Broken& row = loaded->broken[0];
+  CHECK(row.compute->contains(version::Version::of({12, 0})));
+  CHECK(row.versions.contains(version::Version::of({0, 28})));
+  matrix::Build build;
+  build.pytorch = version::Version::of({2, 9, 1});
+  build.variant = "cu129";
+  build.index = "pytorch";
+  build.cuda = version::CudaVersion{12, 9, 0};
+  CHECK(row.is_about(build));
+  build.index = "default";
+  CHECK_FALSE(row.is_about(build));
+  CHECK(loaded->broken[1].is_about(build));
+  CHECK_FALSE(loaded->broken[1].compute);
+}
+
+TEST_CASE("tombstones and NCCL ranges are read") {
+  const auto loaded =
+      read("[[tombstone]]\nimage = \"a/b\"\ntag = \"1.*\"\ngone = \"2023-07\"\ninstead = \"a/b:2.0\"\n" +
+           std::string(k_from) +
+           "[[nccl]]\nfirst = \"2.13.4\"\nlast = \"2.21.5\"\ncuda_major = 11\ncompute = [\"7.0\"]\n" +
+           std::string(k_from));
+  REQUIRE(loaded);
+  CHECK(loaded->tombstones.at(0).gone == "2023-07");
+  CHECK(loaded->nccls.at(0).last.to_string() == "2.21.5");
+  CHECK(loaded->nccls.at(0).compute.size() == 1);
+}
+
 TEST_CASE("a list of architectures that nobody knows is not an empty one") {
   CHECK_FALSE(read(build_row(""))->builds[0].sass.has_value());
   CHECK(read(build_row("sass = []\n"))->builds[0].sass->empty());
@@ -95,9 +131,9 @@ TEST_CASE("bad manifests are refused at their place") {
       {"[[forward_compat]]\ncuda = \"13.0\"\nbranches = [\"535\"]\n" + std::string(k_from),
        "manifests/a.toml:4:13: \"branches\" must be an array of integers, not a string"},
       {"[[wheels]]\n",
-       "manifests/a.toml:2:3: unknown key \"wheels\" (known keys are branch, build, companion, cudnn, "
-       "family, first_driver, forward_compat, gpu, metapackage, release, schema, source, system, "
-       "targets, toolkit)"},
+       "manifests/a.toml:2:3: unknown key \"wheels\" (known keys are branch, broken, build, companion, "
+       "cudnn, family, first_driver, forward_compat, gpu, metapackage, nccl, release, schema, source, "
+       "system, targets, tombstone, toolkit)"},
   };
   for (const auto& [rows, expected] : cases) CHECK(complaint(rows) == expected);
 }

@@ -81,3 +81,18 @@ TEST_CASE("a wheel's requirement is read with extras and the python_version mark
     CHECK_FALSE(matrix::parse_requirement(text));
   }
 }
+
+TEST_CASE("a base image tag that vanished is found, whatever registry it is asked of") {
+  const auto& matrix = real_matrix();
+  const auto instead = [&](std::string_view reference) {
+    const auto* row = find_tombstone(matrix, reference);
+    return row ? row->instead : "still there, as far as is known";
+  };
+  CHECK(instead("nvidia/cuda:12.4.0-cudnn8-devel-ubuntu22.04") == "nvidia/cuda:12.4.1-cudnn-devel-ubuntu22.04");
+  CHECK(instead("registry.example:5000/nvidia/cuda:11.0-base") == "nvidia/cuda:11.0.3-base");
+  CHECK(instead("nvidia/cuda:10.2-devel-ubuntu18.04").starts_with("nvidia/cuda with CUDA 11.8"));
+  CHECK(find_tombstone(matrix, "nvidia/cuda"));  // no tag is the tag latest
+  CHECK_FALSE(find_tombstone(matrix, "nvidia/cuda:12.8.1-cudnn-devel-ubuntu22.04"));
+  CHECK_FALSE(find_tombstone(matrix, "library/debian:10.2"));
+  CHECK_FALSE(find_tombstone(matrix, "other-nvidia/cuda:latest"));
+}
