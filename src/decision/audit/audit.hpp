@@ -88,9 +88,6 @@ struct Judgement {
   std::vector<Limitation> limitations;
 };
 
-/// The images' and hosts' facts beside the rules; internal to the room.
-class Judge;
-
 /// Every host × image. The verdict of every pair is known at once, by kinds: hosts that are alike in every fact
 /// share their judgements, and so do images; ten thousand hosts are a few dozen kinds. The words are put together
 /// when they are asked for.
@@ -123,7 +120,8 @@ class Report {
   std::vector<Verdict> m_verdicts;  ///< by kind of host, then kind of image
   std::array<std::uint64_t, k_verdicts> m_counts{};
   std::string m_matrix_date;
-  std::shared_ptr<const Judge> m_judge;
+  struct Workshop;
+  std::shared_ptr<const Workshop> m_workshop;  ///< facts and rules, for the words
 };
 
 /// `matrix` must outlive the report.

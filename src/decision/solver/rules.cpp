@@ -13,15 +13,25 @@ std::optional<DriverMode> driver_mode(const matrix::Matrix& matrix, version::Cud
   return std::nullopt;
 }
 
+namespace {
+bool is_over(const matrix::ForwardCompat& row, const version::DriverVersion& driver) {
+  return std::find(row.branches.begin(), row.branches.end(), driver.branch()) != row.branches.end();
+}
+}  // namespace
+
 const matrix::ForwardCompat* compat_package(const matrix::Matrix& matrix, version::CudaVersion cuda,
                                             const version::DriverVersion& driver) {
   const matrix::ForwardCompat* nearest = nullptr;
   for (const auto& row : matrix.forward_compat) {
-    const bool offered = std::find(row.branches.begin(), row.branches.end(), driver.branch()) != row.branches.end();
-    if (!offered || row.cuda.major != cuda.major || row.cuda.minor < cuda.minor) continue;
+    if (!is_over(row, driver) || row.cuda.major != cuda.major || row.cuda.minor < cuda.minor) continue;
     if (!nearest || row.cuda < nearest->cuda) nearest = &row;
   }
   return nearest;
+}
+
+bool is_offered(const matrix::Matrix& matrix, version::CudaVersion compat, const version::DriverVersion& driver) {
+  return std::any_of(matrix.forward_compat.begin(), matrix.forward_compat.end(),
+                     [&](const matrix::ForwardCompat& row) { return row.cuda == compat && is_over(row, driver); });
 }
 
 bool may_use_compat_package(const matrix::NamedGpu& gpu) {

@@ -20,6 +20,9 @@ std::optional<DriverMode> driver_mode(const matrix::Matrix& matrix, version::Cud
 const matrix::ForwardCompat* compat_package(const matrix::Matrix& matrix, version::CudaVersion cuda,
                                             const version::DriverVersion& driver);
 
+/// Whether cuda-compat of this CUDA release may be laid over `driver`: its branch is in the row.
+bool is_offered(const matrix::Matrix& matrix, version::CudaVersion compat, const version::DriverVersion& driver);
+
 /// Forward compatibility is for data-center GPUs and Jetson boards; "select" RTX cards are on no list.
 bool may_use_compat_package(const matrix::NamedGpu& gpu);
 

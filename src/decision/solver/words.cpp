@@ -62,6 +62,14 @@ std::string gpu_in_words(const matrix::NamedGpu& gpu) {
   return fmt::format("{} (compute capability {})", gpu.name, gpu.compute.to_string());
 }
 
+std::string dropped_in_words(const matrix::DriverBranch& branch, const matrix::DriverBranch* last,
+                             version::ComputeCapability compute) {
+  std::string text = fmt::format("driver branch R{} drives no GPU below compute capability {}", branch.branch,
+                                 branch.oldest_gpu->to_string());
+  if (last) text += fmt::format("; R{} was the last for {}", last->branch, compute.to_string());
+  return text;
+}
+
 std::string source_of(const matrix::Provenance& from) {
   return from.place.to_string();
 }

@@ -23,6 +23,10 @@ std::string pythons_in_words(std::vector<std::string> tags);
 /// "V100 (compute capability 7.0)", or "compute capability 9.0" for a bare one.
 std::string gpu_in_words(const matrix::NamedGpu& gpu);
 
+/// "driver branch R590 drives no GPU below compute capability 7.5; R580 was the last for 7.0". `last` may be null.
+std::string dropped_in_words(const matrix::DriverBranch& branch, const matrix::DriverBranch* last,
+                             version::ComputeCapability compute);
+
 /// "manifests/cuda.toml:7".
 std::string source_of(const matrix::Provenance& from);
 

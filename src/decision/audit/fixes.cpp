@@ -1,0 +1,154 @@
+#include "decision/audit/fixes.hpp"
+
+#include "decision/solver/rules.hpp"
+#include "decision/solver/words.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace torchkiln::audit {
+
+namespace {
+
+class Fixer {
+ public:
+  explicit Fixer(const Pair& pair) : m(pair) {}
+
+  std::vector<Fix> run(const matrix::Build* newest, const Image* other) {
+    driver();
+    host();
+    image();
+    releases(newest);
+    if (other)
+      add(fmt::format("{}{} runs here as it is", other->name,
+                      other->pytorch ? " (PyTorch " + other->pytorch->to_string() + ")" : ""));
+    return std::move(m_fixes);
+  }
+
+ private:
+  void add(std::string text, std::string command = {}) { m_fixes.push_back({std::move(text), std::move(command)}); }
+  bool fails(Rule rule) const {
+    return std::any_of(m.assessment.findings.begin(), m.assessment.findings.end(),
+                       [&](const Finding& finding) { return finding.rule == rule; });
+  }
+  bool runs_on(const MachineFacts& machine) const { return runs(m.judge.assess(machine, m.image_facts).verdict); }
+  bool runs_with(const version::DriverVersion& driver) const {
+    return runs_on(m.judge.with_driver(m.machine_facts, driver));
+  }
+  void driver();
+  void host();
+  void image();
+  void releases(const matrix::Build* newest);
+  std::string command(const matrix::Build& build) const;
+
+  const Pair& m;
+  std::vector<Fix> m_fixes;
+};
+
+void Fixer::driver() {
+  if (!m.machine_facts.driver || fails(Rule::driver_library)) return;
+  const auto& drivers = m.judge.drivers();
+  const auto now = std::upper_bound(drivers.begin(), drivers.end(), *m.machine_facts.driver);
+  const auto newer = std::find_if(now, drivers.end(), [&](const auto& driver) { return runs_with(driver); });
+  if (newer != drivers.end()) {
+    const bool any_newer = runs_with(drivers.back());
+    return add(fmt::format("driver {}{}", newer->to_string(),
+                           any_newer ? " or newer" : fmt::format(", or another of branch R{}", newer->branch())));
+  }
+  const auto older = std::find_if(std::make_reverse_iterator(now), drivers.rend(),
+                                  [&](const auto& driver) { return runs_with(driver); });
+  if (older != drivers.rend()) add(fmt::format("an older driver, of branch R{}", older->branch()));
+}
+
+void Fixer::host() {
+  MachineFacts machine = m.machine_facts;
+  if (fails(Rule::driver_library)) {
+    machine.is_mismatched = false;
+    if (runs_on(machine))
+      add(fmt::format("restart the host, or reload its kernel module: it holds {} while {} is installed",
+                      m.machine.driver->value.to_string(), m.machine.userland->value.to_string()));
+    return;
+  }
+  if (m.machine_facts.compat) {
+    machine.compat.reset();
+    if (runs_on(machine)) add("take the cuda-compat package off the library path");
+  } else if (fails(Rule::driver_floor)) {
+    const auto* package = solver::compat_package(m.matrix(), *m.cuda(), *m.machine_facts.driver);
+    if (package) machine.compat = package->cuda;
+    if (package && runs_on(machine))
+      add(fmt::format("cuda-compat-{}-{} in the image and on its library path", package->cuda.major,
+                      package->cuda.minor));
+  }
+  machine = m.machine_facts;
+  if (!fails(Rule::nvidia_require) && !fails(Rule::nvidia_require_unknown)) return;
+  machine.checks_requirements = false;
+  if (runs_on(machine)) add("start it with NVIDIA_DISABLE_REQUIRE=1, or through CDI: nothing else is in the way");
+}
+
+void Fixer::image() {
+  const auto* build = m.on().build;
+  if (!build) return;
+  if (fails(Rule::python)) add("Python " + solver::pythons_in_words(build->python));
+  for (const auto& finding : m.assessment.findings) {
+    if (finding.rule != Rule::companion && finding.rule != Rule::companion_cuda) continue;
+    const std::string& package = m.image.packages[finding.item].name;
+    if (finding.rule == Rule::companion_cuda) {
+      add(fmt::format("a {} that is built for CUDA {}, as PyTorch's own index has them", package,
+                      build->cuda->major));
+      continue;
+    }
+    if (const auto* row = find_companion(m.matrix(), package, build->pytorch))
+      add(fmt::format("{} {}, which goes with PyTorch {}", package, row->release.to_string(),
+                      build->pytorch.to_string()));
+  }
+}
+
+std::string Fixer::command(const matrix::Build& build) const {
+  // The solver is asked about x86_64 and about GPUs by their names alone.
+  if (m.architecture() != matrix::Architecture::x86_64 || !m.machine_facts.driver) return {};
+  std::string text = fmt::format("torchkiln resolve --pytorch {} --driver {}", build.full_version().to_string(),
+                                 m.machine_facts.driver->to_string());
+  for (const auto& gpu : m.machine_facts.gpus) {
+    const std::string name = gpu->row ? gpu->name : gpu->compute.sm();
+    text += name.find_first_of(" ()") == std::string::npos ? " --gpu " + name : " --gpu '" + name + "'";
+  }
+  return text;
+}
+
+void Fixer::releases(const matrix::Build* newest) {
+  const auto tell = [&](const matrix::Build& build, const ImageFacts& facts) {
+    const auto assessment = m.judge.assess(m.machine_facts, facts);
+    const bool as_the_solver = assessment.verdict != Verdict::forward_compat;
+    add(fmt::format("PyTorch {} runs here as it is ({})", build.full_version().to_string(),
+                    name(assessment.verdict)),
+        as_the_solver ? command(build) : std::string());
+  };
+  for (const auto& candidate : m.judge.candidates(m.architecture())) {
+    const bool is_newest = candidate.build == newest;
+    const bool same_release = m.image.pytorch && candidate.build->pytorch == *m.image.pytorch;
+    if (candidate.build == m.on().build || !same_release || is_newest) continue;
+    if (!runs(m.judge.assess(m.machine_facts, candidate.facts).verdict)) continue;
+    tell(*candidate.build, candidate.facts);
+    break;
+  }
+  if (!newest || newest == m.on().build) return;
+  for (const auto& candidate : m.judge.candidates(m.architecture()))
+    if (candidate.build == newest) tell(*newest, candidate.facts);
+}
+
+}  // namespace
+
+const matrix::Build* newest_running(const Judge& judge, const MachineFacts& machine,
+                                    matrix::Architecture architecture) {
+  for (const auto& candidate : judge.candidates(architecture))
+    if (runs(judge.assess(machine, candidate.facts).verdict)) return candidate.build;
+  return nullptr;
+}
+
+std::vector<Fix> fixes_of(const Pair& pair, const matrix::Build* newest, const Image* other) {
+  if (runs(pair.assessment.verdict)) return {};
+  return Fixer(pair).run(newest, other);
+}
+
+}  // namespace torchkiln::audit
