@@ -20,12 +20,27 @@ bool has(const Rows& rows, const T& value) {
   return std::find(rows.begin(), rows.end(), value) != rows.end();
 }
 
-void add_builds(Catalogue& catalogue) {
+/// Whether `a` is chosen before `b`. The matrix has builds newest first and, within a release, those of the default
+/// index first, stable before experimental, the newest CUDA first: that order stays where this says nothing.
+bool is_preferred(const matrix::Build& a, const matrix::Build& b, spec::Prefer prefer) {
+  if (prefer == spec::Prefer::newest) {
+    const auto key = [](const matrix::Build& build) { return tier(build) == 2; };
+    if (key(a) != key(b)) return key(a) < key(b);
+    if (a.pytorch != b.pytorch) return a.pytorch > b.pytorch;
+    return *a.cuda > *b.cuda;
+  }
+  if (tier(a) != tier(b)) return tier(a) < tier(b);
+  if (prefer == spec::Prefer::stable) return false;
+  // What is not known is never smaller.
+  if (!a.download_bytes || !b.download_bytes) return a.download_bytes.has_value() && !b.download_bytes;
+  return *a.download_bytes < *b.download_bytes;
+}
+
+void add_builds(Catalogue& catalogue, spec::Prefer prefer) {
   for (const auto& build : catalogue.matrix->builds)
     if (build.cuda && build.architecture == catalogue.architecture) catalogue.builds.push_back(&build);
-  // The matrix has them newest first, the default index and stable builds first within a release.
   std::stable_sort(catalogue.builds.begin(), catalogue.builds.end(),
-                   [](const matrix::Build* a, const matrix::Build* b) { return tier(*a) < tier(*b); });
+                   [&](const matrix::Build* a, const matrix::Build* b) { return is_preferred(*a, *b, prefer); });
   for (const auto* build : catalogue.builds) {
     catalogue.full_versions.push_back(build->full_version());
     catalogue.cudnn_rows.push_back(cudnn_row(*catalogue.matrix, *build));
@@ -89,10 +104,14 @@ void add_companions(Catalogue& catalogue, const char* package) {
     if (row.package == package) companions.rows.push_back(&row);
   std::stable_sort(companions.rows.begin(), companions.rows.end(),
                    [](const matrix::Companion* a, const matrix::Companion* b) { return a->release > b->release; });
+  const std::size_t pairs = companions.rows.size();
+  for (std::size_t i = 0; i < pairs; ++i)
+    if (companions.rows[i]->torch) companions.rows.push_back(companions.rows[i]);
   companions.rows.push_back(nullptr);
   const auto& rows = companions.rows;
   companions.of_build = make_table(catalogue.builds.size(), rows.size(), [&](std::size_t build, std::size_t value) {
-    return !rows[value] || has(rows[value]->pytorch, catalogue.builds[build]->pytorch);
+    const auto& pytorch = catalogue.builds[build]->pytorch;
+    return !rows[value] || (value < pairs ? has(rows[value]->pytorch, pytorch) : accepts(*rows[value], pytorch));
   });
   companions.python = make_table(rows.size(), catalogue.pythons.size(), [&](std::size_t value, std::size_t python) {
     return !rows[value] || has(rows[value]->python, catalogue.pythons[python]);
@@ -108,11 +127,11 @@ const Catalogue::Companions* Catalogue::find_companions(const std::string& packa
   return nullptr;
 }
 
-Catalogue make_catalogue(const matrix::Matrix& matrix, matrix::Architecture architecture) {
+Catalogue make_catalogue(const matrix::Matrix& matrix, matrix::Architecture architecture, spec::Prefer prefer) {
   Catalogue catalogue;
   catalogue.matrix = &matrix;
   catalogue.architecture = architecture;
-  add_builds(catalogue);
+  add_builds(catalogue, prefer);
   add_systems_and_pythons(catalogue);
   add_relations(catalogue);
   add_companions(catalogue, "torchvision");

@@ -4,6 +4,7 @@
 
 #include "decision/solver/search.hpp"
 #include "knowledge/matrix/matrix.hpp"
+#include "knowledge/spec/spec.hpp"
 
 #include <memory>
 #include <optional>
@@ -17,7 +18,7 @@ struct Catalogue {
   matrix::Architecture architecture;
 
   // Values, in the order of preference.
-  std::vector<const matrix::Build*> builds;  ///< those with CUDA: by tier, then as the matrix orders them
+  std::vector<const matrix::Build*> builds;  ///< those with CUDA, in the order of `prefer`
   std::vector<version::Version> full_versions;
   std::vector<const matrix::Cudnn*> cudnn_rows;  ///< of each build; null where none is about its cuDNN
   std::vector<const matrix::OperatingSystem*> systems;
@@ -28,7 +29,8 @@ struct Catalogue {
 
   Table cuda_of_build, cudnn_of_build, nccl_of_build, python_of_build, glibc_of_build, python_of_system;
 
-  /// torchvision or torchaudio; the last row is null: not installed.
+  /// torchvision or torchaudio: first the rows as they are paired with PyTorch releases, then again for the
+  /// releases that only their own metadata accepts. The last row is null: not installed.
   struct Companions {
     std::string package;
     std::vector<const matrix::Companion*> rows;
@@ -40,6 +42,7 @@ struct Catalogue {
 };
 
 /// `matrix` must outlive the catalogue.
-Catalogue make_catalogue(const matrix::Matrix& matrix, matrix::Architecture architecture);
+Catalogue make_catalogue(const matrix::Matrix& matrix, matrix::Architecture architecture,
+                         spec::Prefer prefer = spec::Prefer::stable);
 
 }  // namespace torchkiln::solver

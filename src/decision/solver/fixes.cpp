@@ -24,6 +24,9 @@ constexpr std::size_t k_relaxations_max = 64;
 /// A second change counts as many steps as this beside its own.
 constexpr std::size_t k_steps_of_another_change = 10;
 
+/// Something more in the image counts as a second change.
+constexpr std::size_t k_steps_to_compat_package = k_steps_of_another_change;
+
 using Wishes = std::vector<Meaning>;
 
 /// The best answer of a request, or nothing.
@@ -220,10 +223,28 @@ std::optional<Fix> fix_of(const Request& request, const Catalogue& catalogue, st
   return fix;
 }
 
+/// A cuda-compat package, where nobody forbade one in so many words and it is all that is missing.
+std::optional<Fix> compat_fix(const Request& request, const Catalogue& catalogue) {
+  if (request.forward_compat == ForwardCompat::allowed || request.require.forward_compat || !request.require.driver)
+    return std::nullopt;
+  Request changed = request;
+  changed.forward_compat = ForwardCompat::allowed;
+  auto resolution = answer(changed, catalogue);
+  // Without a GPU it is not known whether a compat package may be used at all.
+  if (!resolution || resolution->gpus.empty()) return std::nullopt;
+  const auto* package = compat_package(*catalogue.matrix, resolution->cuda, request.require.driver->value);
+  TK_ASSERT(package, "only a compat package made the difference");
+  Fix fix;
+  fix.text = fmt::format("cuda-compat-{}-{} put into the image", package->cuda.major, package->cuda.minor);
+  fix.overrides.forward_compat = true;
+  fix.command = command_of(request, fix.overrides);
+  fix.resolution = std::move(*resolution);
+  return fix;
+}
+
 }  // namespace
 
-std::string command_of(const Request& request, const spec::Overrides& overrides) {
-  std::string command = "torchkiln resolve";
+std::string command_of(const Request& request, const spec::Overrides& overrides, std::string command) {
   if (!request.spec_file.empty()) command += " " + quoted(request.spec_file);
   const auto put = [&](std::string_view option, const std::string& value) {
     command += fmt::format(" {} {}", option, quoted(value));
@@ -248,6 +269,12 @@ std::string command_of(const Request& request, const spec::Overrides& overrides)
   option("--nccl", overrides.nccl, require.nccl, set_text);
   option("--os", overrides.os, require.os, [](const auto& wish) { return wish.value; });
   option("--driver", overrides.driver, require.driver, [](const auto& wish) { return wish.value.to_string(); });
+  option("--arch", overrides.architecture, require.architecture, [](const auto& wish) { return wish.value; });
+  option("--prefer", overrides.prefer, require.prefer,
+         [](const auto& wish) { return std::string(name(wish.value)); });
+  const auto& compat = require.forward_compat;
+  if (overrides.forward_compat || (compat && compat->value && !is_said(compat->place)))
+    command += " --forward-compat";
   if (!overrides.gpus.empty()) {
     for (const auto& gpu : overrides.gpus) put("--gpu", gpu);
   } else {
@@ -270,6 +297,7 @@ std::vector<Fix> fixes_of(const Request& request, const Catalogue& catalogue) {
     for (const auto& change : *changes) steps += change.steps;
     if (auto fix = fix_of(request, catalogue, std::move(*changes))) ranked.push_back({steps, std::move(*fix)});
   }
+  if (auto fix = compat_fix(request, catalogue)) ranked.push_back({k_steps_to_compat_package, std::move(*fix)});
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const Ranked& a, const Ranked& b) { return a.steps < b.steps; });
   std::vector<Fix> fixes;

@@ -14,6 +14,7 @@ namespace torchkiln::solver {
 std::vector<Fix> fixes_of(const Request& request, const Catalogue& catalogue);
 
 /// The command line that asks for `request` with `overrides` instead of what it says.
-std::string command_of(const Request& request, const spec::Overrides& overrides);
+std::string command_of(const Request& request, const spec::Overrides& overrides,
+                       std::string command = "torchkiln resolve");
 
 }  // namespace torchkiln::solver

@@ -2,6 +2,7 @@
 
 #include "decision/solver/rules.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 namespace torchkiln::solver {
@@ -22,6 +23,7 @@ class Modeller {
     facts_of_builds();
     facts_of_drivers();
     facts_of_python();
+    for (std::size_t row = 0; row < matrix().broken.size(); ++row) broken(row);
     return std::move(m_model);
   }
 
@@ -31,6 +33,8 @@ class Modeller {
   void facts_of_builds();
   void facts_of_drivers();
   void facts_of_python();
+  void broken(std::size_t row);
+  void forbid(std::size_t row, std::vector<std::pair<std::size_t, ValueSet>> together);
 
   const matrix::Matrix& matrix() const { return *m_catalogue.matrix; }
   std::size_t size(std::size_t variable) const { return m_model.problem.sizes[variable]; }
@@ -176,6 +180,72 @@ void Modeller::facts_of_python() {
     return system.choice != matrix::Choice::on_request || (wish && system.id == wish->value);
   });
   add({Topic::python_of_system}, {m_model.os, m_model.python, m_catalogue.python_of_system});
+}
+
+/// Forbids what a broken row says, once for each GPU and package of the request that it is about.
+void Modeller::broken(std::size_t row) {
+  const matrix::Broken& broken = matrix().broken[row];
+  const auto values_where = [&](std::size_t variable, auto holds) {
+    ValueSet set;
+    for (std::size_t value = 0; value < size(variable); ++value)
+      if (holds(value)) set.add(value);
+    return std::pair(variable, set);
+  };
+  using Parts = std::vector<std::pair<std::size_t, ValueSet>>;
+  const Parts about_build = {
+      values_where(m_model.build, [&](std::size_t value) { return broken.is_about(*m_catalogue.builds[value]); })};
+  std::vector<Parts> cases = {about_build};
+  // Each further condition multiplies the cases by what of the request it is about.
+  const auto extend = [&](const Parts& choices) {
+    std::vector<Parts> extended;
+    for (const auto& so_far : cases)
+      for (const auto& choice : choices) {
+        extended.push_back(so_far);
+        extended.back().push_back(choice);
+      }
+    cases = std::move(extended);
+  };
+  if (!broken.python.is_empty())
+    extend({values_where(m_model.python, [&](std::size_t value) {
+      return broken.python.contains(m_catalogue.python_versions[value]);
+    })});
+  if (broken.compute) {
+    Parts gpus;
+    for (std::size_t i = 0; i < m_model.gpus.size(); ++i)
+      if (const auto compute = m_model.gpus[i].compute;
+          broken.compute->contains(version::Version::of({compute.major, compute.minor})))
+        gpus.push_back(values_where(m_model.gpu[i], [](std::size_t value) { return value != k_no_gpu; }));
+    extend(gpus);
+  }
+  if (!broken.package.empty()) {
+    Parts packages;
+    for (std::size_t i = 0; i < m_model.companions.size(); ++i)
+      if (m_model.companions[i]->package == broken.package)
+        packages.push_back(values_where(m_model.companion[i], [&](std::size_t value) {
+          const auto* companion = m_model.companions[i]->rows[value];
+          return companion && broken.versions.contains(companion->release);
+        }));
+    extend(packages);
+  }
+  for (auto& together : cases) forbid(row, std::move(together));
+}
+
+/// At least one of the variables has a value outside its set. Beyond two variables a helper says which: its value k
+/// means that variable k has.
+void Modeller::forbid(std::size_t row, std::vector<std::pair<std::size_t, ValueSet>> together) {
+  if (std::any_of(together.begin(), together.end(), [](const auto& part) { return part.second.is_empty(); }))
+    return;
+  const Meaning meaning{Topic::broken, row};
+  if (together.size() == 1)
+    return only(meaning, together[0].first, [&](std::size_t value) { return !together[0].second.contains(value); });
+  if (together.size() == 2)
+    return pairs(meaning, together[0].first, together[1].first, [&](std::size_t first, std::size_t second) {
+      return !together[0].second.contains(first) || !together[1].second.contains(second);
+    });
+  const std::size_t which = add_variable(together.size());
+  for (std::size_t k = 0; k < together.size(); ++k)
+    pairs(meaning, which, together[k].first,
+          [&](std::size_t said, std::size_t value) { return said != k || !together[k].second.contains(value); });
 }
 
 }  // namespace

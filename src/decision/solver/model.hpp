@@ -40,12 +40,14 @@ enum class Topic {
   glibc_of_build,     ///< the C library each build needs
   systems_unasked,    ///< the operating systems that are chosen when none is named
   python_of_system,   ///< each operating system's Python
+  broken,             ///< a row of the table of broken combinations
 };
 inline bool is_wish(Topic topic) {
   return topic <= Topic::package;
 }
 
-/// One constraint's meaning. `item` is the index of the GPU or package it is about.
+/// One constraint's meaning. `item` is the index of the GPU, package or broken row it is about. A broken row about
+/// more than two variables is several constraints with one meaning.
 struct Meaning {
   Topic topic;
   std::size_t item = 0;

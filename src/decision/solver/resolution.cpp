@@ -44,6 +44,7 @@ class Writer {
   void driver();
   void system();
   void gpus();
+  const matrix::Companion* companion(const std::string& package) const;
   void companions();
   void pins();
   void pin(const matrix::WheelRequirement& requirement);
@@ -65,6 +66,7 @@ void Writer::build() {
   m_result.nccl = m_build.nccl;
   m_result.sass = m_build.sass.value_or(std::vector<version::ComputeCapability>{});
   m_result.ptx = m_build.ptx;
+  m_result.download_bytes = m_build.download_bytes;
   std::string fact = fmt::format("PyTorch {} {} for {} has CUDA {}", m_build.pytorch.to_string(), m_build.variant,
                                  name(m_build.architecture), m_build.cuda->to_string());
   if (m_build.cudnn) fact += ", cuDNN " + m_build.cudnn->to_string();
@@ -174,11 +176,23 @@ void Writer::gpus() {
   }
 }
 
+/// What was asked for, or else what goes with this PyTorch and would work.
+const matrix::Companion* Writer::companion(const std::string& package) const {
+  for (std::size_t i = 0; i < m_model.companions.size(); ++i)
+    if (m_model.companions[i]->package == package)
+      return m_model.companions[i]->rows[m_assignment[m_model.companion[i]]];
+  const auto* row = find_companion(matrix(), package, m_build.pytorch);
+  if (!row || std::find(row->python.begin(), row->python.end(), m_result.python) == row->python.end())
+    return nullptr;
+  Combination combination{m_build, m_result.python, {}, {{package, row->release}}};
+  for (const auto& gpu : m_model.gpus) combination.gpus.push_back(gpu.compute);
+  return find_broken(matrix(), combination) ? nullptr : row;
+}
+
 void Writer::companions() {
-  const auto chosen = [&](std::string_view package) -> std::optional<version::Version> {
-    const auto* row = find_companion(matrix(), package, m_build.pytorch);
-    if (!row || std::find(row->python.begin(), row->python.end(), m_result.python) == row->python.end())
-      return std::nullopt;
+  const auto chosen = [&](const std::string& package) -> std::optional<version::Version> {
+    const auto* row = companion(package);
+    if (!row) return std::nullopt;
     because(fmt::format("{} {} goes with PyTorch {}", row->package, row->release.to_string(),
                         m_build.pytorch.to_string()),
             row->from);

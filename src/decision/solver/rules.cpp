@@ -124,6 +124,26 @@ std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const 
   return std::nullopt;
 }
 
+const matrix::Broken* find_broken(const matrix::Matrix& matrix, const Combination& combination) {
+  const auto python = version::Version::parse(combination.python);
+  for (const auto& row : matrix.broken) {
+    const auto about_gpu = [&](version::ComputeCapability gpu) {
+      return row.compute->contains(version::Version::of({gpu.major, gpu.minor}));
+    };
+    const auto about_package = [&](const auto& package) {
+      return package.first == row.package && row.versions.contains(package.second);
+    };
+    if (!row.is_about(combination.build)) continue;
+    if (!row.python.is_empty() && !(python && row.python.contains(*python))) continue;
+    if (row.compute && std::none_of(combination.gpus.begin(), combination.gpus.end(), about_gpu)) continue;
+    if (!row.package.empty() &&
+        std::none_of(combination.packages.begin(), combination.packages.end(), about_package))
+      continue;
+    return &row;
+  }
+  return nullptr;
+}
+
 int tier(const matrix::Build& build) {
   if (build.index == "default") return 0;
   return static_cast<int>(build.status);

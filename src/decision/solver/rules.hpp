@@ -6,6 +6,9 @@
 #include "knowledge/matrix/query.hpp"
 
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace torchkiln::solver {
 
@@ -63,6 +66,17 @@ bool accepts(const matrix::Companion& companion, const version::Version& pytorch
 /// there (equal in every wheel that was read, facts a.7). Nothing where that build has no CUDA.
 std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const matrix::Companion& companion,
                                             matrix::Architecture architecture);
+
+/// What is together in one image on one machine, as far as it is known.
+struct Combination {
+  const matrix::Build& build;
+  std::string python;  ///< "3.11"; empty: does not matter
+  std::vector<version::ComputeCapability> gpus;
+  std::vector<std::pair<std::string, version::Version>> packages;
+};
+
+/// The first row of known-broken combinations that this one contains; null when there is none.
+const matrix::Broken* find_broken(const matrix::Matrix& matrix, const Combination& combination);
 
 /// Order in which kinds of builds are chosen: 0 is stable, or what the default index has whatever upstream calls
 /// it; then experimental, then unadvertised.

@@ -48,11 +48,17 @@ base::Result<Request> request_of(const spec::Spec& spec, const matrix::Matrix& m
   request.spec_file = spec.file;
   request.require = spec.require;
   request.packages = spec.python_packages;
+  if (spec.require.architecture) {
+    TK_TRY(request.architecture, matrix::parse_architecture(spec.require.architecture->value));
+  }
+  if (spec.require.prefer) request.prefer = spec.require.prefer->value;
+  if (spec.require.forward_compat && spec.require.forward_compat->value)
+    request.forward_compat = ForwardCompat::allowed;
   return request;
 }
 
 Outcome solve(const Request& request, const matrix::Matrix& matrix) {
-  const Catalogue catalogue = make_catalogue(matrix, request.architecture);
+  const Catalogue catalogue = make_catalogue(matrix, request.architecture, request.prefer);
   const Model model = make_model(request, catalogue);
   if (const auto assignment = best(model.problem, model.all())) return make_resolution(model, *assignment);
   const Active core = core_of(model);
@@ -61,6 +67,23 @@ Outcome solve(const Request& request, const matrix::Matrix& matrix) {
   conflict.core = statements_of(model, core);
   conflict.fixes = fixes_of(request, catalogue);
   return conflict;
+}
+
+std::optional<Fix> nearest_on_default_index(Request request, const matrix::Matrix& matrix) {
+  request.indexes = Indexes::default_only;
+  auto outcome = solve(request, matrix);
+  Fix fix;
+  if (auto* conflict = std::get_if<Conflict>(&outcome)) {
+    if (conflict->fixes.empty()) return std::nullopt;
+    fix = std::move(conflict->fixes.front());
+  } else {
+    fix.resolution = std::get<Resolution>(std::move(outcome));
+    fix.text = "the default index";
+  }
+  // Named in full, or the better build of the other index would be chosen again.
+  fix.overrides.pytorch = fmt::format("{}+{}", fix.resolution.pytorch.to_string(), fix.resolution.build);
+  fix.command = command_of(request, fix.overrides, "torchkiln lock");
+  return fix;
 }
 
 }  // namespace torchkiln::solver

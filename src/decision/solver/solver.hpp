@@ -6,6 +6,7 @@
 #include "knowledge/matrix/matrix.hpp"
 #include "knowledge/spec/spec.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,10 +27,11 @@ struct Request {
   matrix::Architecture architecture = matrix::Architecture::x86_64;
   ForwardCompat forward_compat = ForwardCompat::forbidden;
   Indexes indexes = Indexes::any;
+  spec::Prefer prefer = spec::Prefer::stable;
 };
 
-/// The request of a spec. Fails (with place and the nearest known name) for a GPU or operating system that the
-/// matrix does not know.
+/// The request of a spec; `architecture` stays x86_64 where the spec names none. Fails (with place and the nearest
+/// known name) for a GPU or operating system that the matrix does not know.
 base::Result<Request> request_of(const spec::Spec& spec, const matrix::Matrix& matrix);
 
 /// How the driver runs the build: with its own CUDA at least the build's; by CUDA's minor-version compatibility;
@@ -89,6 +91,7 @@ struct Resolution {
   std::vector<std::pair<std::string, version::Version>> pins;
   std::optional<DriverMode> driver_mode;  ///< with the requested driver, where one was requested
   std::vector<ServedGpu> gpus;
+  std::optional<std::uint64_t> download_bytes;  ///< torch's wheel and all it pins; absent when not known
   std::vector<Evidence> evidence;
   std::vector<Warning> warnings;
 };
@@ -98,6 +101,10 @@ struct Statement {
   Kind kind = Kind::fact;
   std::string statement;  ///< "PyTorch 2.6.0 is built for CUDA 11.8, 12.4 and 12.6"
   std::string source;     ///< "manifests/pytorch-2.6.toml:20", "kiln.toml:9:11", "--driver"
+  // Of facts, from the row's provenance.
+  std::string origin;  ///< the title of the row's source
+  std::optional<matrix::Grade> grade;
+  std::string date, note;
 };
 
 /// A change that was solved again and works.
@@ -119,5 +126,9 @@ inline constexpr std::size_t k_fixes_max = 5;
 using Outcome = std::variant<Resolution, Conflict>;
 
 Outcome solve(const Request& request, const matrix::Matrix& matrix);
+
+/// What comes nearest to a request with builds of the default index alone: the request's own answer there, or the
+/// first fix. The command is 'torchkiln lock …'. Nothing when there is neither.
+std::optional<Fix> nearest_on_default_index(Request request, const matrix::Matrix& matrix);
 
 }  // namespace torchkiln::solver

@@ -25,6 +25,22 @@ void add_spec_options(CLI::App& command, SpecOptions& options) {
   command.add_option("--gpu", o.gpus, "A GPU that must work, a model or sm_90; may be repeated")
       ->type_name("GPU")
       ->group(group);
+  command
+      .add_option("--arch", o.architecture,
+                  "Architecture of the image, x86_64 or aarch64 (default: this machine's)")
+      ->type_name("ARCH")
+      ->group(group);
+  command
+      .add_option(
+          "--prefer", o.prefer,
+          "What to choose where there is a choice: stable (default), newest (experimental CUDA builds too) or "
+          "smallest (least to download)")
+      ->type_name("WHAT")
+      ->group(group);
+  command
+      .add_flag("--forward-compat", o.forward_compat,
+                "Count on a cuda-compat package in the image (data-center GPUs and Jetson boards only)")
+      ->group(group);
   command.add_option("--variant", o.variants, "Variant to build; may be repeated")
       ->type_name("VARIANT")
       ->group(group);
@@ -35,8 +51,10 @@ void add_lock_options(CLI::App& command, LockOptions& options) {
   const std::string group = "Sources (default: what pip, uv and apt are configured with)";
   command.add_option("--index", options.indexes.index, "Python package index")->type_name("URL")->group(group);
   command
-      .add_option("--torch-index", options.indexes.torch_index,
-                  "PyTorch's own index, for builds that the default index lacks")
+      .add_option(
+          "--torch-index", options.indexes.torch_index,
+          "PyTorch's own index, a folder a build below it, for builds that the default index lacks (default: "
+          "TORCHKILN_TORCH_INDEX)")
       ->type_name("URL")
       ->group(group);
   command.add_option("--mirror", options.mirrors, "Debian mirror, or a whole 'deb …' line; may be repeated")

@@ -17,14 +17,14 @@ void add_resolve(CLI::App& program, Action& chosen) {
       TK_TRY(const auto project, load_project(*options));
       TK_TRY(const auto matrix, session.load_matrix());
       TK_TRY(const auto outcome, resolve(project, matrix));
-      const auto json = console::outcome_json(outcome, matrix.date);
+      TK_TRY(const auto age, data_age(matrix));
+      const auto json = console::outcome_json(outcome, age);
       if (const auto* resolution = std::get_if<solver::Resolution>(&outcome)) {
-        session.print(console::resolution_text(*resolution, matrix.date, session.paint()), json);
+        session.print(console::resolution_text(*resolution, age, session.paint()), json);
         return 0;
       }
       const auto how = *explain == "full" ? console::Explain::full : console::Explain::brief;
-      session.print(console::conflict_text(std::get<solver::Conflict>(outcome), matrix.date, how, session.paint()),
-                    json);
+      session.print(console::conflict_text(std::get<solver::Conflict>(outcome), age, how, session.paint()), json);
       return 1;
     };
   });

@@ -22,7 +22,7 @@ namespace {
 
 bool is_empty(const spec::Overrides& o) {
   return !o.pytorch && !o.python && !o.cuda && !o.cudnn && !o.nccl && !o.os && !o.driver && o.gpus.empty() &&
-         o.variants.empty();
+         o.variants.empty() && !o.architecture && !o.prefer && !o.forward_compat;
 }
 
 /// Driver and GPUs of this machine as overrides, each with the place it was read at.
@@ -44,13 +44,48 @@ Result<void> add_this_host(spec::Overrides& overrides) {
   return {};
 }
 
-/// The solver's request for this spec, on this machine's architecture.
+std::optional<matrix::Architecture> this_architecture() {
+  utsname names = {};
+  if (::uname(&names) != 0) return std::nullopt;
+  const auto architecture = matrix::parse_architecture(names.machine);
+  return architecture ? std::optional(*architecture) : std::nullopt;
+}
+
+/// The solver's request for this spec, for this machine's architecture unless the spec names one.
 Result<solver::Request> request_for(const Project& project, const matrix::Matrix& matrix) {
   TK_TRY(auto request, solver::request_of(project.spec, matrix));
-  utsname names = {};
-  if (::uname(&names) == 0)
-    if (const auto architecture = matrix::parse_architecture(names.machine)) request.architecture = *architecture;
+  if (const auto machine = this_architecture(); machine && !project.spec.require.architecture)
+    request.architecture = *machine;
   return request;
+}
+
+/// The answer, from builds that can be locked: those of PyTorch's own index only where that is named.
+solver::Outcome solve_for_lock(solver::Request request, const matrix::Matrix& matrix,
+                               const std::string& torch_index, base::Progress& progress) {
+  auto anywhere = solver::solve(request, matrix);
+  const auto* best = std::get_if<solver::Resolution>(&anywhere);
+  if (!torch_index.empty() || !best || best->index == "default") return anywhere;
+  progress.warn(
+      fmt::format("PyTorch {}+{} is on PyTorch's own index and cannot be locked without its address: give "
+                  "it with --torch-index or in {}",
+                  best->pytorch.to_string(), best->build, lock::k_torch_index_variable));
+  request.indexes = solver::Indexes::default_only;
+  return solver::solve(request, matrix);
+}
+
+/// A failure to lock a build of PyTorch's own index, with the build that could not be locked and what comes nearest
+/// on the default index.
+base::Error with_nearest(base::Error error, const solver::Request& request, const solver::Resolution& resolution,
+                         const matrix::Matrix& matrix) {
+  const bool is_about_index = error.code == ErrorCode::network_failed || error.code == ErrorCode::package_conflict;
+  if (resolution.index == "default" || !is_about_index) return error;
+  error.notes.push_back(fmt::format("PyTorch {}+{}, which is on PyTorch's own index only, could not be locked",
+                                    resolution.pytorch.to_string(), resolution.build));
+  if (const auto nearest = solver::nearest_on_default_index(request, matrix))
+    error.hints.push_back(fmt::format("nearest on the default index is {}+{}: {}",
+                                      nearest->resolution.pytorch.to_string(), nearest->resolution.build,
+                                      nearest->command));
+  return error;
 }
 
 /// What the solver knows and the direct engine cannot make yet.
@@ -96,6 +131,11 @@ Result<Project> load_project(const SpecOptions& options) {
   return project;
 }
 
+Result<console::DataAge> data_age(const matrix::Matrix& matrix) {
+  TK_TRY(const auto epoch_s, sys::source_date_epoch());
+  return console::DataAge::of(matrix.date, epoch_s.value_or(sys::now_s()));
+}
+
 Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix) {
   TK_TRY(const auto request, request_for(project, matrix));
   return solver::solve(request, matrix);
@@ -117,9 +157,10 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
 
   base::Step step(session.progress(), "Resolving", project.spec.file.empty() ? "the options" : project.spec.file);
   TK_TRY(const auto matrix, session.load_matrix());
-  TK_TRY(auto request, request_for(project, matrix));
-  if (options.indexes.torch_index.empty()) request.indexes = solver::Indexes::default_only;
-  auto outcome = solver::solve(request, matrix);
+  TK_TRY(const auto request, request_for(project, matrix));
+  auto indexes = options.indexes;
+  indexes.torch_index = lock::torch_index(std::move(indexes.torch_index));
+  auto outcome = solve_for_lock(request, matrix, indexes.torch_index, session.progress());
   if (auto* conflict = std::get_if<solver::Conflict>(&outcome)) return LockOutcome(std::move(*conflict));
   const auto& resolution = std::get<solver::Resolution>(outcome);
   step.end(fmt::format("PyTorch {}+{}, Python {}, {}", resolution.pytorch.to_string(), resolution.build,
@@ -135,7 +176,7 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
   const lock::LockRequest lock_request{project.spec,
                                        resolution,
                                        matrix.revision,
-                                       options.indexes,
+                                       std::move(indexes),
                                        options.mirrors,
                                        build_packages,
                                        std::move(earlier),
@@ -145,14 +186,22 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
                                        session.options().network,
                                        uv,
                                        session.cache().root()};
-  TK_TRY(auto made, lock::make_lock(lock_request, session.http(), session.cache().blobs(), session.progress()));
-  TK_CHECK(sys::write_file(project.files.pylock, made.pylock));
-  TK_CHECK(sys::write_file(project.files.lock, lock::to_toml(made.lock)));
-  return LockOutcome(std::move(made.lock));
+  auto made = lock::make_lock(lock_request, session.http(), session.cache().blobs(), session.progress());
+  if (!made) return fail(with_nearest(std::move(made).error(), request, resolution, matrix));
+  TK_CHECK(sys::write_file(project.files.pylock, made->pylock));
+  TK_CHECK(sys::write_file(project.files.lock, lock::to_toml(made->lock)));
+  return LockOutcome(std::move(made->lock));
 }
 
 Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
                                                       const fs::path& layout_folder, Session& session) {
+  const auto machine = this_architecture();
+  if (machine && lock.resolution.architecture != name(*machine))
+    return fail(
+        ErrorCode::usage,
+        fmt::format("an image for {} cannot be made on this machine, which is {}", lock.resolution.architecture,
+                    name(*machine)),
+        {"'torchkiln resolve' and 'torchkiln lock' work for either; build on a machine of that architecture"});
   TK_CHECK(session.take_cache());
   TK_TRY(const auto created_s, sys::source_date_epoch());
   TK_TRY(const auto images, session.data_folder("images"));
@@ -185,8 +234,9 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
 
 Result<int> tell_conflict(const solver::Conflict& conflict, Session& session) {
   TK_TRY(const auto matrix, session.load_matrix());
-  session.print(console::conflict_text(conflict, matrix.date, console::Explain::brief, session.paint()),
-                console::outcome_json(conflict, matrix.date));
+  TK_TRY(const auto age, data_age(matrix));
+  session.print(console::conflict_text(conflict, age, console::Explain::brief, session.paint()),
+                console::outcome_json(conflict, age));
   return 1;
 }
 

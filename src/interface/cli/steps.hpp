@@ -39,6 +39,9 @@ struct Project {
 };
 base::Result<Project> load_project(const SpecOptions& options);
 
+/// The age of the data today, or on the day of SOURCE_DATE_EPOCH.
+base::Result<console::DataAge> data_age(const matrix::Matrix& matrix);
+
 base::Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix);
 
 struct LockOptions {

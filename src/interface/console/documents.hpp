@@ -10,6 +10,7 @@
 #include "proof/stamp/check.hpp"
 #include "proof/verify/verify.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,15 +22,24 @@ std::string error_text(const base::Error& error, const Paint& paint);
 /// torchkiln.error/1.
 std::string error_json(const base::Error& error);
 
+/// How old the matrix is: the newest date of any row, and how long ago that was. Every answer tells it.
+struct DataAge {
+  std::string date;
+  std::int64_t days = 0;
+
+  static DataAge of(const std::string& date, std::int64_t now_s);
+  /// "2026-11-21 (12 days old)".
+  std::string to_string() const;
+};
+
 /// How much of a conflict is told: at most 15 lines, or everything.
 enum class Explain { brief, full };
 
-std::string resolution_text(const solver::Resolution& resolution, const std::string& matrix_date,
-                            const Paint& paint);
-std::string conflict_text(const solver::Conflict& conflict, const std::string& matrix_date, Explain explain,
+std::string resolution_text(const solver::Resolution& resolution, const DataAge& age, const Paint& paint);
+std::string conflict_text(const solver::Conflict& conflict, const DataAge& age, Explain explain,
                           const Paint& paint);
 /// torchkiln.resolve/1, for either outcome.
-std::string outcome_json(const solver::Outcome& outcome, const std::string& matrix_date);
+std::string outcome_json(const solver::Outcome& outcome, const DataAge& age);
 
 /// One image that was built.
 struct BuiltImage {

@@ -54,13 +54,52 @@ Json resolution_json(const solver::Resolution& r) {
                {"index", r.index},
                {"architecture", name(r.architecture)},
                {"status", name(r.status)},
-               {"released", r.released}};
+               {"released", r.released},
+               {"download_bytes", r.download_bytes ? Json(*r.download_bytes) : Json()}};
   return json;
 }
 
+/// What stands behind a fact: "documented 2026-11-21: NVIDIA CUDA compatibility guide".
+std::string grounds(const solver::Statement& statement) {
+  auto text = fmt::format("{} {}: {}", name(*statement.grade), statement.date, statement.origin);
+  return statement.note.empty() ? text : text + "; " + statement.note;
+}
+
+Json statement_json(const solver::Statement& statement) {
+  Json json = {{"statement", statement.statement}, {"source", statement.source}};
+  if (!statement.grade) return json;
+  json["origin"] = statement.origin;
+  json["grade"] = name(*statement.grade);
+  json["date"] = statement.date;
+  if (!statement.note.empty()) json["note"] = statement.note;
+  return json;
+}
+
+/// The first lines, as many as a screen can spare, and the last.
+void cut(std::vector<std::string>& lines, std::size_t statements) {
+  if (lines.size() <= k_brief_lines) return;
+  std::size_t keep = k_brief_lines - 2;
+  // A fix is two lines: whole ones only.
+  const std::size_t first_fix = 2 + statements;
+  if (keep > first_fix) keep -= (keep - first_fix) % 2;
+  lines.erase(lines.begin() + static_cast<std::ptrdiff_t>(keep), lines.end() - 1);
+  lines.insert(lines.end() - 1, "more with --explain=full");
+}
+
+constexpr std::int64_t k_day_s = 24 * 60 * 60;
+
 }  // namespace
 
-std::string resolution_text(const solver::Resolution& r, const std::string& matrix_date, const Paint& paint) {
+DataAge DataAge::of(const std::string& date, std::int64_t now_s) {
+  const auto then_s = base::parse_time(date + "T00:00:00Z");
+  return {date, then_s && now_s > *then_s ? (now_s - *then_s) / k_day_s : 0};
+}
+
+std::string DataAge::to_string() const {
+  return fmt::format("{} ({} {} old)", date, days, days == 1 ? "day" : "days");
+}
+
+std::string resolution_text(const solver::Resolution& r, const DataAge& age, const Paint& paint) {
   std::string text = paint.bold(fmt::format("PyTorch {}+{}", r.pytorch.to_string(), r.build)) +
                      fmt::format(" with Python {} on {}\n", r.python, r.os.id);
   text += row("CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(), text_of(r.cudnn),
@@ -77,20 +116,24 @@ std::string resolution_text(const solver::Resolution& r, const std::string& matr
     text += row("", fmt::format("{} ({}compute capability {}): {}, driver {} or newer", gpu.requested, model,
                                 gpu.compute.to_string(), name(gpu.kernels), gpu.driver_minimum.to_string()));
   }
+  if (r.download_bytes)
+    text += row("download", base::format_bytes(*r.download_bytes) + " for PyTorch and what it pins");
   text += row("index", r.index == "default" ? "the default Python index" : "PyTorch's own index");
-  text += row("data", "as of " + matrix_date);
+  text += row("data", "as of " + age.to_string());
   for (const auto& warning : r.warnings) text += paint.yellow("warning:") + " " + warning.text + "\n";
   return text;
 }
 
-std::string conflict_text(const solver::Conflict& conflict, const std::string& matrix_date, Explain explain,
+std::string conflict_text(const solver::Conflict& conflict, const DataAge& age, Explain explain,
                           const Paint& paint) {
   std::vector<std::string> lines = {paint.red("no:") + " " + conflict.summary};
   std::size_t width = 0;
   for (const auto& one : conflict.core) width = std::max(width, one.statement.size());
-  for (const auto& one : conflict.core)
+  for (const auto& one : conflict.core) {
     lines.push_back(
         fmt::format("  {:<{}}  {}", one.statement, std::min<std::size_t>(width, 90), paint.dim(one.source)));
+    if (explain == Explain::full && one.grade) lines.push_back("    " + paint.dim(grounds(one)));
+  }
   if (!conflict.fixes.empty()) lines.push_back("fixes, nearest first:");
   for (const auto& fix : conflict.fixes) {
     const auto& r = fix.resolution;
@@ -98,20 +141,12 @@ std::string conflict_text(const solver::Conflict& conflict, const std::string& m
     lines.push_back(fmt::format("  {} {}", fix.text, paint.dim("(gives " + gives + ")")));
     lines.push_back("    " + paint.cyan(fix.command));
   }
-  const std::string age = "data as of " + matrix_date;
-  if (explain == Explain::brief && lines.size() + 1 > k_brief_lines) {
-    // A fix is two lines: cut whole ones.
-    std::size_t keep = k_brief_lines - 2;
-    const std::size_t first_fix = 2 + conflict.core.size();
-    if (keep > first_fix) keep -= (keep - first_fix) % 2;
-    lines.resize(std::min(keep, lines.size()));
-    lines.push_back("more with --explain=full");
-  }
-  lines.push_back(paint.dim(age));
+  lines.push_back(paint.dim("data as of " + age.to_string()));
+  if (explain == Explain::brief) cut(lines, conflict.core.size());
   return base::join(lines, "\n") + "\n";
 }
 
-std::string outcome_json(const solver::Outcome& outcome, const std::string& matrix_date) {
+std::string outcome_json(const solver::Outcome& outcome, const DataAge& age) {
   Json root = {{"schema", "torchkiln.resolve/1"}};
   if (const auto* r = std::get_if<solver::Resolution>(&outcome)) {
     root["status"] = "resolved";
@@ -146,13 +181,14 @@ std::string outcome_json(const solver::Outcome& outcome, const std::string& matr
     const auto& conflict = std::get<solver::Conflict>(outcome);
     root["status"] = "conflict";
     Json core = Json::array(), fixes = Json::array();
-    for (const auto& one : conflict.core) core.push_back({{"statement", one.statement}, {"source", one.source}});
+    for (const auto& one : conflict.core) core.push_back(statement_json(one));
     for (const auto& fix : conflict.fixes)
       fixes.push_back(
           {{"text", fix.text}, {"command", fix.command}, {"resolution", resolution_json(fix.resolution)}});
     root["conflict"] = {{"summary", conflict.summary}, {"core", core}, {"fixes", fixes}};
   }
-  root["data_date"] = matrix_date;
+  root["data_date"] = age.date;
+  root["data_age_days"] = age.days;
   return root.dump(2) + "\n";
 }
 

@@ -41,6 +41,9 @@ std::string canonical_json(const Spec& spec) {
   std::vector<std::string> gpus;
   for (const auto& gpu : spec.require.gpus) gpus.push_back(base::lower(gpu.value));
   if (!gpus.empty()) require["gpus"] = sorted(std::move(gpus));
+  if (spec.require.architecture) require["architecture"] = spec.require.architecture->value;
+  if (spec.require.prefer) require["prefer"] = name(spec.require.prefer->value);
+  if (spec.require.forward_compat) require["forward_compat"] = spec.require.forward_compat->value;
 
   std::vector<std::string> variants;
   for (const auto variant : spec.image.variants) variants.emplace_back(name(variant));

@@ -60,6 +60,9 @@ void read_requirements(Table table, Requirements& require) {
   require.os = table.parsed("os", parse_os);
   require.driver = table.parsed("driver", parse_driver);
   require.gpus = read_list(table, "gpus", parse_gpu).value_or(std::vector<Placed<std::string>>{});
+  require.architecture = table.parsed("architecture", parse_architecture);
+  require.prefer = table.parsed("prefer", parse_prefer);
+  require.forward_compat = table.boolean("forward_compat");
   table.finish();
 }
 
@@ -152,6 +155,13 @@ base::Result<Spec> with_overrides(Spec spec, const Overrides& overrides) {
   if (overrides.driver) {
     TK_TRY(require.driver, option(overrides.driver_source.value_or("--driver"), *overrides.driver, parse_driver));
   }
+  if (overrides.architecture) {
+    TK_TRY(require.architecture, option("--arch", *overrides.architecture, parse_architecture));
+  }
+  if (overrides.prefer) {
+    TK_TRY(require.prefer, option("--prefer", *overrides.prefer, parse_prefer));
+  }
+  if (overrides.forward_compat) require.forward_compat = Placed<bool>{true, {"--forward-compat", 0, 0}};
   if (!overrides.gpus.empty()) require.gpus.clear();
   for (const auto& gpu : overrides.gpus) {
     TK_TRY(auto value, option(overrides.gpus_source.value_or("--gpu"), gpu, parse_gpu));

@@ -22,6 +22,12 @@ enum class Variant { runtime, devel, jupyter, ssh };
 std::string_view name(Variant variant);
 base::Result<Variant> parse_variant(std::string_view text);
 
+/// What is chosen where the requirements leave a choice: docs/matrix.md, "How the solver decides".
+enum class Prefer { stable, newest, smallest };
+/// "stable", "newest", "smallest".
+std::string_view name(Prefer prefer);
+base::Result<Prefer> parse_prefer(std::string_view text);
+
 /// What the image must be or run on. What is absent is chosen, newest first.
 struct Requirements {
   std::optional<Placed<version::SpecifierSet>> pytorch;
@@ -32,6 +38,10 @@ struct Requirements {
   std::optional<Placed<std::string>> os;                 ///< "debian-12"
   std::optional<Placed<version::DriverVersion>> driver;  ///< the oldest driver the image must run on
   std::vector<Placed<std::string>> gpus;                 ///< model names or "sm_90"; all must be served
+  std::optional<Placed<std::string>> architecture;       ///< "x86_64" or "aarch64"; absent: this machine's
+  std::optional<Placed<Prefer>> prefer;
+  /// Whether a cuda-compat package may be counted on; absent: no.
+  std::optional<Placed<bool>> forward_compat;
 };
 
 /// One line of [packages] python: a PEP 508 requirement by name (no URL).
@@ -71,7 +81,8 @@ base::Result<Spec> parse(std::string_view text, std::string file);
 
 /// The values of the command line's --pytorch, --python, … ; absent ones leave the spec as it is. Lists replace.
 struct Overrides {
-  std::optional<std::string> pytorch, python, cuda, cudnn, nccl, os, driver;
+  std::optional<std::string> pytorch, python, cuda, cudnn, nccl, os, driver, architecture, prefer;
+  bool forward_compat = false;  ///< true: allowed; false: as the spec says
   std::vector<std::string> gpus;
   std::vector<std::string> variants;
   /// Where driver and gpus come from when not from options of that name ("/proc/driver/nvidia/version").

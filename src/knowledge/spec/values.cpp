@@ -114,6 +114,23 @@ base::Result<Variant> parse_variant(std::string_view text) {
                  guess ? fmt::format("did you mean \"{}\"?", *guess) : "variants are " + base::join(known, ", "));
 }
 
+std::string_view name(Prefer prefer) {
+  constexpr std::array<std::string_view, 3> k_names{"stable", "newest", "smallest"};
+  return k_names[static_cast<std::size_t>(prefer)];
+}
+
+base::Result<Prefer> parse_prefer(std::string_view text) {
+  for (const auto prefer : {Prefer::stable, Prefer::newest, Prefer::smallest})
+    if (name(prefer) == text) return prefer;
+  return invalid(fmt::format("\"{}\" is no preference", text), "preferences are stable, newest, smallest");
+}
+
+base::Result<std::string> parse_architecture(std::string_view text) {
+  if (text == "x86_64" || text == "amd64") return std::string("x86_64");
+  if (text == "aarch64" || text == "arm64") return std::string("aarch64");
+  return invalid(fmt::format("there is no architecture \"{}\"", text), "architectures are x86_64 and aarch64");
+}
+
 base::Result<version::SpecifierSet> parse_pytorch(std::string_view text) {
   return version::SpecifierSet::parse(text);
 }

@@ -20,6 +20,8 @@ base::Result<version::SpecifierSet> parse_library(std::string_view text);
 base::Result<version::DriverVersion> parse_driver(std::string_view text);
 /// The form "debian-12"; whether it exists is the matrix's question.
 base::Result<std::string> parse_os(std::string_view text);
+/// "x86_64" or "aarch64", also as Debian and Docker call them ("amd64", "arm64").
+base::Result<std::string> parse_architecture(std::string_view text);
 /// A model name or a compute capability; whether it exists is the matrix's question.
 base::Result<std::string> parse_gpu(std::string_view text);
 

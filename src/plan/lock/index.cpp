@@ -100,6 +100,12 @@ std::vector<std::string> addresses(std::string_view value) {
 
 }  // namespace
 
+std::string torch_index(std::string wished) {
+  if (wished.empty()) wished = sys::environment(k_torch_index_variable).value_or("");
+  while (wished.ends_with('/')) wished.pop_back();
+  return wished;
+}
+
 Result<PythonIndexes> python_indexes(PythonIndexes wished) {
   if (!wished.index.empty() || uv_is_configured()) return wished;
   PipSettings settings;

@@ -17,6 +17,12 @@ struct PythonIndexes {
   std::string torch_index;         ///< --torch-index: PyTorch's own index, one folder a build below it
 };
 
+/// The variable that holds the address of PyTorch's own index, or of a mirror of it.
+inline constexpr const char* k_torch_index_variable = "TORCHKILN_TORCH_INDEX";
+/// PyTorch's own index: what the user wished, else TORCHKILN_TORCH_INDEX, without a slash at its end; empty when
+/// nobody names one.
+std::string torch_index(std::string wished);
+
 /// Completes `wished` from pip's configuration: PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, then pip.conf of
 /// PIP_CONFIG_FILE or the user, then of the machine (pip documentation, "Configuration"). uv's own variables, and a
 /// uv.toml that names an index, win, since uv reads those itself.

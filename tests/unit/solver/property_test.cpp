@@ -45,17 +45,22 @@ class RandomRequests {
     if (often(60)) wishes.gpus.push_back(pick(matrix.gpus).model);
     if (often(20)) wishes.gpus.push_back("sm_90");
     if (often(10)) wishes.packages.emplace_back("torchvision");
-    if (often(5)) wishes.packages.emplace_back("torchaudio>=2.5");
+    if (often(5)) wishes.packages.emplace_back("torchvision==0.29.2");
+    if (often(8)) wishes.packages.emplace_back("torchaudio>=2.5");
     return wishes;
   }
   solver::Request request() {
     auto asked = torchkiln::request(next());
+    asked.prefer = k_preferences[std::uniform_int_distribution<std::size_t>(0, 2)(m_random)];
+    if (often(10)) asked.architecture = matrix::Architecture::aarch64;
     if (often(20)) asked.forward_compat = solver::ForwardCompat::allowed;
     if (often(20)) asked.indexes = solver::Indexes::default_only;
     return asked;
   }
 
  private:
+  static constexpr spec::Prefer k_preferences[] = {spec::Prefer::stable, spec::Prefer::newest,
+                                                   spec::Prefer::smallest};
   std::mt19937 m_random;
 };
 
@@ -86,20 +91,42 @@ bool driver_runs(const solver::Request& asked, const matrix::Build& build,
          solver::compat_package(matrix, *build.cuda, driver) && all_served(solver::DriverMode::forward_compat);
 }
 
-bool packages_fit(const solver::Request& asked, const matrix::Build& build, const std::string& python) {
+/// Whether some release of every companion asked for goes together with the rest.
+bool packages_fit(const solver::Request& asked, const matrix::Build& build, const std::string& python,
+                  const std::vector<matrix::NamedGpu>& gpus) {
   for (const auto& package : asked.packages) {
     bool fits = package.name != "torchvision" && package.name != "torchaudio";
-    for (const auto& row : real_matrix().companions)
-      fits = fits || (row.package == package.name && package.versions.contains(row.release) &&
-                      std::count(row.pytorch.begin(), row.pytorch.end(), build.pytorch) > 0 &&
-                      std::count(row.python.begin(), row.python.end(), python) > 0);
+    for (const auto& row : real_matrix().companions) {
+      if (row.package != package.name || !package.versions.contains(row.release)) continue;
+      if (!solver::accepts(row, build.pytorch) || std::count(row.python.begin(), row.python.end(), python) == 0)
+        continue;
+      solver::Combination combination{build, python, {}, {{row.package, row.release}}};
+      for (const auto& gpu : gpus) combination.gpus.push_back(gpu.compute);
+      fits = fits || !solver::find_broken(real_matrix(), combination);
+    }
     if (!fits) return false;
   }
   return true;
 }
 
-/// The best build and system by trying every pair: lower is better in (tier, -release, not default, status, -CUDA,
-/// order of systems).
+/// Whether a build is chosen before another, as docs/matrix.md says it.
+bool better(const matrix::Build& a, const matrix::Build& b, spec::Prefer prefer) {
+  const auto rank = [&](const matrix::Build& build) {
+    return prefer == spec::Prefer::newest ? static_cast<int>(solver::tier(build) == 2) : solver::tier(build);
+  };
+  if (rank(a) != rank(b)) return rank(a) < rank(b);
+  if (prefer == spec::Prefer::smallest) {
+    const auto size = [](const matrix::Build& build) { return build.download_bytes.value_or(UINT64_MAX); };
+    if (size(a) != size(b)) return size(a) < size(b);
+  }
+  if (a.pytorch != b.pytorch) return a.pytorch > b.pytorch;
+  if (prefer == spec::Prefer::newest && a.cuda != b.cuda) return *a.cuda > *b.cuda;
+  if ((a.index == "default") != (b.index == "default")) return a.index == "default";
+  if (a.status != b.status) return a.status < b.status;
+  return *a.cuda > *b.cuda;
+}
+
+/// The best build and system by trying every pair.
 std::optional<std::string> best_by_trying_all(const solver::Request& asked) {
   const auto& matrix = real_matrix();
   const auto& require = asked.require;
@@ -110,13 +137,6 @@ std::optional<std::string> best_by_trying_all(const solver::Request& asked) {
   };
   std::optional<std::string> best;
   const matrix::Build* best_build = nullptr;
-  const auto better = [](const matrix::Build& a, const matrix::Build& b) {
-    if (solver::tier(a) != solver::tier(b)) return solver::tier(a) < solver::tier(b);
-    if (a.pytorch != b.pytorch) return a.pytorch > b.pytorch;
-    if ((a.index == "default") != (b.index == "default")) return a.index == "default";
-    if (a.status != b.status) return a.status < b.status;
-    return *a.cuda > *b.cuda;
-  };
   for (const auto& build : matrix.builds) {
     if (!build.cuda || build.architecture != asked.architecture) continue;
     if (asked.indexes == solver::Indexes::default_only && build.index != "default") continue;
@@ -129,8 +149,8 @@ std::optional<std::string> best_by_trying_all(const solver::Request& asked) {
       if (system.glibc < build.glibc || !build.has_python(system.python)) continue;
       if (require.python && !require.python->value.contains(version::Version::parse(system.python).value()))
         continue;
-      if (!packages_fit(asked, build, system.python)) continue;
-      if (best_build && !better(build, *best_build)) continue;
+      if (!packages_fit(asked, build, system.python, gpus)) continue;
+      if (best_build && !better(build, *best_build, asked.prefer)) continue;
       best_build = &build;
       best = build.full_version().to_string() + " " + build.index + " " + system.id + " " + system.python;
     }
@@ -164,10 +184,10 @@ TEST_CASE("on random requests the solver's answer is the one that trying every c
 
 TEST_CASE("on random requests a core without any one of its statements has an answer") {
   RandomRequests requests(seed() + 1);
-  const auto catalogue = solver::make_catalogue(real_matrix(), matrix::Architecture::x86_64);
   int cores = 0;
   for (int round = 0; round < 800; ++round) {
     const auto asked = requests.request();
+    const auto catalogue = solver::make_catalogue(real_matrix(), asked.architecture, asked.prefer);
     const auto model = solver::make_model(asked, catalogue);
     if (solver::best(model.problem, model.all())) continue;
     INFO("TORCHKILN_SEED=" << seed() << ", round " << round << ": " << solver::command_of(asked, {}));
@@ -219,6 +239,7 @@ TEST_CASE("on random requests every fix works as it is printed, and there is at 
       put(typed.nccl, fix.overrides.nccl);
       put(typed.os, fix.overrides.os);
       put(typed.driver, fix.overrides.driver);
+      typed.forward_compat = typed.forward_compat || fix.overrides.forward_compat;
       if (!fix.overrides.gpus.empty()) typed.gpus = fix.overrides.gpus;
       auto again = solver::request_of(spec::with_overrides({}, typed).value(), real_matrix()).value();
       if (!edits_spec) again.packages = asked.packages;
