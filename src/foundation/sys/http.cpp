@@ -51,6 +51,13 @@ class Transfer {
   /// An error that the sink itself had (disk full), which must not be retried.
   std::optional<Error> sink_error;
 
+  /// Media types to ask for.
+  void accept(const std::string& media_types) {
+    if (!media_types.empty()) m_headers = curl_slist_append(m_headers, ("Accept: " + media_types).c_str());
+  }
+  /// Whether an answer that the resource is not there completes the transfer.
+  virtual bool takes_absence() const { return false; }
+
   const std::string& url() const { return m_url; }
   CURL* easy() const { return m_easy; }
   unsigned attempts = 0;
@@ -86,6 +93,8 @@ class Transfer {
         curl_easy_setopt(m_easy, CURLOPT_CAINFO, file->c_str());
         break;
       }
+    if (m_headers) curl_easy_setopt(m_easy, CURLOPT_HTTPHEADER, m_headers);
+    curl_easy_setopt(m_easy, CURLOPT_FILETIME, 1L);
     curl_easy_setopt(m_easy, CURLOPT_WRITEDATA, this);
     curl_easy_setopt(m_easy, CURLOPT_WRITEFUNCTION, &Transfer::on_write);
     curl_easy_setopt(m_easy, CURLOPT_HEADERDATA, this);
@@ -167,8 +176,12 @@ std::optional<ContentRange> parse_content_range(std::string_view text) {
 class MemoryTransfer final : public Transfer {
  public:
   MemoryTransfer(const Fetch& fetch, std::uint64_t limit_bytes)
-      : Transfer(fetch.url), m_range(fetch.range), m_limit_bytes(limit_bytes) {}
+      : Transfer(fetch.url), m_range(fetch.range), m_absence(fetch.absence), m_limit_bytes(limit_bytes) {
+    accept(fetch.accept);
+  }
   FetchResult result;
+
+  bool takes_absence() const override { return m_absence == Absence::is_an_answer; }
 
   Result<void> prepare(CURL* easy) override {
     result = {};
@@ -202,6 +215,12 @@ class MemoryTransfer final : public Transfer {
   }
   Result<void> complete(long status) override {
     result.status = status;
+    const char* address = nullptr;
+    curl_easy_getinfo(easy(), CURLINFO_EFFECTIVE_URL, &address);
+    result.url = address ? address : url();
+    curl_off_t modified = -1;
+    curl_easy_getinfo(easy(), CURLINFO_FILETIME_T, &modified);
+    if (modified >= 0) result.modified_s = modified;
     if (status != 206) return {};
     const auto range = parse_content_range(content_range);
     if (!range || !is_asked_for(*range))
@@ -220,6 +239,7 @@ class MemoryTransfer final : public Transfer {
   }
 
   std::optional<ByteRange> m_range;
+  Absence m_absence;
   std::uint64_t m_limit_bytes;
 };
 
@@ -507,7 +527,8 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
         retry(i);
         continue;
       }
-      if (status != 200 && status != 206 && !may_be_whole) {
+      const bool is_absent = (status == 404 || status == 410) && transfer.takes_absence();
+      if (status != 200 && status != 206 && !may_be_whole && !is_absent) {
         if (is_transient_status(status) && may_retry) {
           retry(i);
           continue;
@@ -540,6 +561,19 @@ std::filesystem::path partial_path(const std::filesystem::path& destination) {
   auto path = destination;
   path += ".part";
   return path;
+}
+
+std::optional<std::string> absolute_url(const std::string& base, const std::string& reference) {
+  const std::unique_ptr<CURLU, void (*)(CURLU*)> url(curl_url(), curl_url_cleanup);
+  if (!url || curl_url_set(url.get(), CURLUPART_URL, base.c_str(), 0) != CURLUE_OK ||
+      curl_url_set(url.get(), CURLUPART_URL, reference.c_str(), 0) != CURLUE_OK)
+    return std::nullopt;
+  char* text = nullptr;
+  if (curl_url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) return std::nullopt;
+  const std::unique_ptr<char, void (*)(void*)> owned(text, curl_free);
+  std::string result = text;
+  if (!result.starts_with("http://") && !result.starts_with("https://")) return std::nullopt;
+  return result;
 }
 
 HttpClient::HttpClient() : HttpClient(HttpLimits{}) {}

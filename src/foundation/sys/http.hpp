@@ -37,17 +37,29 @@ struct ByteRange {
   bool from_end = false;
 };
 
+/// Whether a resource that is not there (404, 410) is a failure or an answer like any other.
+enum class Absence { fails, is_an_answer };
+
 struct Fetch {
   std::string url;
   std::optional<ByteRange> range = std::nullopt;
+  std::string accept = "";  ///< media types, as in the Accept header; empty: any
+  Absence absence = Absence::fails;
 };
 
 struct FetchResult {
-  long status = 0;  ///< 200, or 206 when the range was honoured
+  long status = 0;  ///< 200, or 206 when the range was honoured; 404 and 410 where absence is an answer
   std::string body;
   /// Size of the whole resource where the server said it, in bytes.
   std::optional<std::uint64_t> total_bytes;
+  std::string url = "";  ///< where the answer came from, after redirects
+  /// Last-Modified, seconds since 1970; nothing where the server did not say.
+  std::optional<std::int64_t> modified_s = std::nullopt;
 };
+
+/// The http or https address that `reference` (RFC 3986: absolute, relative or with a path from the root) means on
+/// the page `base`; nothing when there is none.
+std::optional<std::string> absolute_url(const std::string& base, const std::string& reference);
 
 /// One file to have at `destination` with exactly this digest.
 struct Download {

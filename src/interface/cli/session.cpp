@@ -38,9 +38,13 @@ Result<fs::path> Session::data_folder(const std::string& name) const {
               {"install torchkiln whole, or name the folder that holds it in TORCHKILN_DATA"});
 }
 
+Result<fs::path> Session::manifests() const {
+  if (!m_options.manifests.empty()) return fs::path(m_options.manifests);
+  return data_folder("manifests");
+}
+
 Result<matrix::Matrix> Session::load_matrix() const {
-  if (!m_options.manifests.empty()) return matrix::load(m_options.manifests);
-  TK_TRY(const auto folder, data_folder("manifests"));
+  TK_TRY(const auto folder, manifests());
   return matrix::load(folder);
 }
 

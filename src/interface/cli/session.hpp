@@ -40,6 +40,8 @@ class Session {
   void print(const std::string& text, const std::string& json);
   base::Result<void> print(const std::string& text, const document::Json& json);
 
+  /// The folder of the matrix: --manifests, or our own.
+  base::Result<std::filesystem::path> manifests() const;
   base::Result<matrix::Matrix> load_matrix() const;
   /// Our own folder `name` (manifests, templates, images): beside an installed program, or in the source tree.
   base::Result<std::filesystem::path> data_folder(const std::string& name) const;

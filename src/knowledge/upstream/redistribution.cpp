@@ -1,0 +1,101 @@
+#include "knowledge/upstream/redistribution.hpp"
+
+#include "foundation/base/text.hpp"
+#include "foundation/document/json.hpp"
+#include "knowledge/version/pep440.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace torchkiln::upstream {
+
+using base::Result;
+using document::JsonValue;
+
+namespace {
+
+constexpr unsigned k_json_depth = 12;
+
+/// "2025-03-05" of "2025-03-05" or of a longer time; empty for anything else.
+std::string day_of(const std::string& text) {
+  const auto day = text.substr(0, 10);
+  return base::parse_time(day + "T00:00:00Z") ? day : std::string();
+}
+
+/// A component is an object with a version; its members that are objects are platforms, whose members that are
+/// objects again are variants ("cuda12"), where there is a choice.
+Result<Component> parse_component(const std::string& name, const JsonValue& value) {
+  Component component;
+  component.name = name;
+  TK_TRY(const auto version, value.member("version"));
+  TK_TRY(component.version, version.text());
+  TK_TRY(const auto members, value.members());
+  std::set<std::string> variants;
+  for (const auto& [key, member] : members) {
+    if (!member.json().is_object()) continue;
+    component.platforms.push_back(key);
+    TK_TRY(const auto inner, member.members());
+    for (const auto& entry : inner)
+      if (entry.second.json().is_object()) variants.insert(entry.first);
+  }
+  component.variants.assign(variants.begin(), variants.end());
+  return component;
+}
+
+}  // namespace
+
+bool Component::is_for(std::string_view platform) const {
+  return std::find(platforms.begin(), platforms.end(), platform) != platforms.end();
+}
+
+const Component* Redistribution::find(std::string_view name) const {
+  const auto found =
+      std::find_if(components.begin(), components.end(), [&](const Component& c) { return c.name == name; });
+  return found == components.end() ? nullptr : &*found;
+}
+
+bool is_redistribution_name(std::string_view file_name, std::string& release) {
+  constexpr std::string_view k_prefix = "redistrib_", k_suffix = ".json";
+  if (!file_name.starts_with(k_prefix) || !file_name.ends_with(k_suffix) ||
+      file_name.size() <= k_prefix.size() + k_suffix.size())
+    return false;
+  const auto middle = file_name.substr(k_prefix.size(), file_name.size() - k_prefix.size() - k_suffix.size());
+  const auto version = version::Version::parse(middle);
+  if (!version || !version->is_release_only()) return false;
+  release = middle;
+  return true;
+}
+
+Result<Redistribution> parse_redistribution(std::string_view json, const std::string& file,
+                                            const std::string& release) {
+  TK_TRY(const auto root, JsonValue::parse(json, file, {k_redistribution_limit_bytes, k_json_depth}));
+  Redistribution redistribution;
+  TK_TRY(redistribution.product, root.text_or_empty("release_product"));
+  TK_TRY(redistribution.release, root.text_or_empty("release_label"));
+  if (redistribution.release.empty()) redistribution.release = release;
+  if (redistribution.release != release)
+    return root.wrong("is of release " + redistribution.release + ", and its name says " + release);
+  TK_TRY(const auto date, root.text_or_empty("release_date"));
+  redistribution.date = day_of(date);
+  TK_TRY(const auto members, root.members());
+  for (const auto& [key, value] : members) {
+    if (!value.json().is_object()) continue;
+    TK_TRY(auto component, parse_component(key, value));
+    redistribution.components.push_back(std::move(component));
+  }
+  std::sort(redistribution.components.begin(), redistribution.components.end(),
+            [](const Component& a, const Component& b) { return a.name < b.name; });
+  // Older files do not name their product.
+  if (redistribution.product.empty()) {
+    if (redistribution.find("cuda_cudart"))
+      redistribution.product = "cuda";
+    else if (redistribution.find("cudnn"))
+      redistribution.product = "cudnn";
+    else if (redistribution.find("libnccl") || redistribution.find("nccl"))
+      redistribution.product = "nccl";
+  }
+  if (redistribution.components.empty()) return root.wrong("has no component");
+  return redistribution;
+}
+
+}  // namespace torchkiln::upstream

@@ -1,0 +1,40 @@
+#pragma once
+// NVIDIA's redistrib_<version>.json: which version of each component belongs to a release of the CUDA toolkit, of
+// cuDNN or of NCCL. Pure.
+
+#include "foundation/base/error.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torchkiln::upstream {
+
+/// The largest such file that is read, in bytes. Those of CUDA 13 have 0.1 MB.
+inline constexpr std::uint64_t k_redistribution_limit_bytes = 4ULL << 20;
+
+struct Component {
+  std::string name;                    ///< "cuda_cudart", "cudnn", "nvidia_driver"
+  std::string version;                 ///< "12.8.90"
+  std::vector<std::string> platforms;  ///< "linux-x86_64", "linux-sbsa"
+  std::vector<std::string> variants;   ///< "cuda12": the CUDA major versions it is made for; empty: no choice
+  bool is_for(std::string_view platform) const;
+};
+
+struct Redistribution {
+  std::string product;                ///< "cuda", "cudnn", "nccl"; as the file says, or by its components
+  std::string release;                ///< "12.8.1"
+  std::string date;                   ///< "2025-03-05"; empty where the file does not say
+  std::vector<Component> components;  ///< sorted by name
+
+  const Component* find(std::string_view name) const;
+};
+
+/// True for "redistrib_12.8.1.json"; `release` gets the version.
+bool is_redistribution_name(std::string_view file_name, std::string& release);
+
+/// `file` names the document in messages; `release` is what its name says.
+base::Result<Redistribution> parse_redistribution(std::string_view json, const std::string& file,
+                                                  const std::string& release);
+
+}  // namespace torchkiln::upstream
