@@ -14,8 +14,6 @@ using document::JsonValue;
 
 namespace {
 
-/// The largest inventory, in bytes. A hundred thousand nodes of kubectl with GPU labels are about 200 MB.
-constexpr std::uint64_t k_inventory_max = 512ULL << 20;
 /// A node of kubectl is nine levels deep; managedFields, where shown, nest by the depth of the object.
 constexpr unsigned k_json_depth_max = 64;
 
@@ -42,13 +40,20 @@ bool has_facts(const document::ParsedJson& value) {
 }
 
 Machines read_json(std::string_view text, const std::string& file) {
-  TK_TRY(const auto root, JsonValue::parse(text, file, {k_inventory_max, k_json_depth_max}));
+  TK_TRY(const auto root, JsonValue::parse(text, file, {k_inventory_max_bytes, k_json_depth_max}));
   const auto& json = root.json();
   if (!json.is_object()) return not_known(file, "is JSON, but its root is no object");
   if (json.contains("items") || (json.contains("metadata") && json.contains("kind")))
     return read_kubernetes(root, file);
   if (json.contains("nodes")) return read_slurm_json(root, file);
   if (json.contains("host")) return read_own_json(root, file);
+  // Since ansible-core 2.19 a fact cache's file is {"__payload__": "the facts as JSON in a string"}.
+  if (const auto payload = json.find("__payload__"); payload != json.end() && payload->is_string()) {
+    TK_TRY(const auto facts, JsonValue::parse(payload->get_ref<const std::string&>(), file + ": __payload__",
+                                              {k_inventory_max_bytes, k_json_depth_max}));
+    if (!has_facts(facts.json())) return not_known(file, "holds a payload that is no facts of Ansible");
+    return read_ansible(facts, file);
+  }
   if (has_facts(json) ||
       std::any_of(json.begin(), json.end(), [](const document::ParsedJson& value) { return has_facts(value); }))
     return read_ansible(root, file);
@@ -85,8 +90,8 @@ std::string stem(const std::string& file) {
 }
 
 Machines read_inventory(std::string_view bytes, const std::string& file) {
-  if (bytes.size() > k_inventory_max)
-    return not_known(file, "is larger than the limit of " + base::format_bytes(k_inventory_max));
+  if (bytes.size() > k_inventory_max_bytes)
+    return not_known(file, "is larger than the limit of " + base::format_bytes(k_inventory_max_bytes));
   if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF"))
     return not_known(file, "is UTF-16", {"save it as UTF-8"});
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
@@ -100,7 +105,10 @@ Machines read_inventory(std::string_view bytes, const std::string& file) {
       return read_json(bytes, file);
     return read_text(bytes, file);
   }();
-  if (!machines) return machines;
+  if (!machines) {
+    machines.error().message = printable(machines.error().message);  // it may quote the file
+    return machines;
+  }
   if (machines->empty()) return not_known(file, "names no machine", {"an audit of nothing proves nothing"});
   return merge(std::move(*machines));
 }

@@ -34,7 +34,7 @@ base::Unexpected wrong(int column, std::string message, std::vector<std::string>
 
 /// The same Error as `error`, as one of the command line with its place.
 base::Unexpected wrong(int column, base::Error error) {
-  return wrong(column, std::move(error.message), std::move(error.hints));
+  return wrong(column, printable(error.message), std::move(error.hints));
 }
 
 /// `text` without white space at its ends; `column` moves to where it begins.

@@ -58,6 +58,9 @@ base::Result<Machine> parse_machine(std::string_view text);
 /// This machine: /proc, /sys/module/nvidia/version, NVML, nvidia-smi, the C library.
 Machine this_machine(const std::filesystem::path& root = "/", Nvml nvml = Nvml::ask);
 
+/// The largest inventory, in bytes. A hundred thousand nodes of kubectl with GPU labels are about 200 MB.
+inline constexpr std::uint64_t k_inventory_max_bytes = 512ULL << 20;
+
 /// Machines out of an inventory, whose kind is recognised by its content: our own TOML or JSON, `nvidia-smi -q -x`,
 /// `kubectl get nodes -o json`, `scontrol show node --json`, dcgm-exporter's metrics, Ansible facts, CSV. `file` is
 /// for messages. input_invalid with its place for what is none of them.

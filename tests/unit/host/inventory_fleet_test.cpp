@@ -109,8 +109,7 @@ TEST_CASE("Slurm: free texts of a node are no facts of it") {
 
 TEST_CASE("Slurm: JSON names GPUs and architecture, never a driver") {
   CHECK(machines(R"json({"nodes": [{"name": "a", "architecture": "x86_64", "gres": "gpu:h100:8(S:0-1)"},
-                               {"name": "b", "gres": ""}, {"name": "c", "architecture": "", "gres": null}]
-})json",
+                               {"name": "b", "gres": ""}, {"name": "c", "architecture": "", "gres": null}]})json",
                  "s") ==
         "a; 8 x h100 (a person's word) [s: gres]; x86_64 [s: architecture]\nb; no GPU [s: gres]\nc; no GPU [s: "
         "gres]");
@@ -173,6 +172,15 @@ TEST_CASE("Ansible: a fact cache's file, a tree's file, and several hosts by nam
       "a.example; aarch64 [a: ansible_architecture]; note: a: no fact below ansible_local names a driver or GPUs\n"
       "b.example; note: a: ansible_architecture: there is no architecture \"riscv64\"; note: a: no fact below "
       "ansible_local names a driver or GPUs");
+}
+
+TEST_CASE("Ansible: a fact cache's file since ansible-core 2.19 has the facts in a text") {
+  CHECK(
+      machines(
+          R"({"__payload__": "{\"ansible_hostname\": \"n\", \"ansible_local\": {\"x\": {\"driver\": \"550.1\"}}}"})",
+          "a") == "n; driver 550.1 [a: ansible_local.x: driver]");
+  CHECK(complaint(R"({"__payload__": "{}"})", "a").starts_with("a: holds a payload that is no facts of Ansible"));
+  CHECK(complaint(R"({"__payload__": "{"})", "a").starts_with("a: __payload__:1:"));
 }
 
 TEST_CASE("Ansible: a custom fact of ours that is wrong is shown with its field") {

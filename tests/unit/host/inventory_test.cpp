@@ -14,9 +14,9 @@ using test::machines;
 TEST_CASE("every sample is recognised by its content, whatever its name") {
   const std::filesystem::path folder = std::string(TK_TEST_DATA) + "/fuzz/corpus/inventory";
   const std::pair<const char*, std::size_t> samples[] = {
-      {"hosts.toml", 2}, {"hosts.json", 2},      {"hosts.csv", 2},        {"anvil.csv", 1},
-      {"anvil.xml", 1},  {"kubernetes.json", 3}, {"slurm.txt", 2},        {"slurm.json", 2},
-      {"dcgm.txt", 2},   {"ansible.json", 2},    {"ansible-host.json", 1}};
+      {"hosts.toml", 2}, {"hosts.json", 2},      {"hosts.csv", 2},         {"anvil.csv", 1},
+      {"anvil.xml", 1},  {"kubernetes.json", 3}, {"slurm.txt", 2},         {"slurm.json", 2},
+      {"dcgm.txt", 2},   {"ansible.json", 2},    {"ansible-host.json", 1}, {"ansible-payload.json", 1}};
   for (const auto& [name, count] : samples) {
     INFO(name);
     const auto bytes = test::must(sys::read_file(folder / name));
