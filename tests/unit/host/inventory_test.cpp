@@ -5,7 +5,7 @@
 #include "foundation/sys/files.hpp"
 
 #include <catch2/catch.hpp>
-#include <chrono>
+#include <ctime>
 
 using namespace torchkiln;
 using test::complaint;
@@ -61,10 +61,15 @@ TEST_CASE("nesting beyond the limit is refused and ends nothing") {
 }
 
 TEST_CASE("a hundred thousand nodes take no more than ten times ten thousand") {
+  // The processor's time, not the clock's: other work on the machine does not count.
   const auto seconds = [](const std::string& text) {
-    const auto begin = std::chrono::steady_clock::now();
-    REQUIRE(host::read_inventory(text, "nodes"));
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    double least = 1e9;
+    for (int i = 0; i < 3; ++i) {
+      const auto begin = std::clock();
+      REQUIRE(host::read_inventory(text, "nodes"));
+      least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+    }
+    return least;
   };
   const auto slurm = [](int count) {
     std::string text;
@@ -94,7 +99,8 @@ TEST_CASE("a hundred thousand nodes take no more than ten times ten thousand") {
   for (const auto& make : std::vector<std::function<std::string(int)>>{slurm, dcgm, csv, kinds}) {
     const double small = seconds(make(10000));
     const double large = seconds(make(100000));
+    INFO(make(1));
     CHECK(large <
-          30 * std::max(small, 0.01));  // linear, with room for a busy machine; quadratic would be a hundred
+          40 * small);  // ten times, and room for memory that is no longer cached; a square is a hundred times
   }
 }
