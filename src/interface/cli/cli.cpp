@@ -104,6 +104,7 @@ int run(int argc, char** argv) {
   add_stamp(program, chosen);
   add_run(program, chosen);
   add_audit(program, chosen);
+  add_explain(program, chosen);
   add_matrix(program, chosen);
   if (const auto error = unknown_command(program, argc, argv)) return report(*error, options);
   try {
