@@ -1,7 +1,9 @@
 # A room is a folder src/<wing>/<room>, a namespace torchkiln::<room> and a static library tk_<room>.
 add_library(tk_flags INTERFACE)
-target_compile_options(tk_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                                          $<$<BOOL:${TORCHKILN_WERROR}>:-Werror>)
+# Warnings are for us: who builds for use cannot do anything about them.
+if(TORCHKILN_WERROR)
+  target_compile_options(tk_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+endif()
 
 # tk_room(<room> [USES room...] [LINKS target...]): called by the room's own CMakeLists.txt.
 function(tk_room room)

@@ -1,5 +1,6 @@
 #include "assembly/layer/base_layer.hpp"
 
+#include "assembly/layer/archive_reader.hpp"
 #include "assembly/layer/deb_package.hpp"
 #include "assembly/layer/fixed_deflate.hpp"
 #include "foundation/base/text.hpp"
@@ -120,13 +121,9 @@ Result<fs::path> bootstrap_parent() {
               {"set TMPDIR to a folder that everybody may enter (mode o+x, and all folders above it)"});
 }
 
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-
 /// The contents of the files that later layers extend.
 Result<std::map<std::string, std::string>> account_files(const fs::path& tar) {
-  const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+  const ArchiveReader reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   auto bad = [&] {
     const char* why = archive_error_string(reader.get());

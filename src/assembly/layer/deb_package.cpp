@@ -1,5 +1,6 @@
 #include "assembly/layer/deb_package.hpp"
 
+#include "assembly/layer/archive_reader.hpp"
 #include "foundation/base/text.hpp"
 
 #include <algorithm>
@@ -18,11 +19,6 @@ namespace {
 
 /// The largest control archive that is read (perl's is 30 kB).
 constexpr std::size_t k_control_limit_bytes = 16U << 20;
-
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-using Archive = std::unique_ptr<archive, FreeArchive>;
 
 base::Unexpected bad(const std::string& file_name, archive* a) {
   const char* why = a ? archive_error_string(a) : nullptr;
@@ -45,7 +41,7 @@ Result<std::string> entry_content(archive* a, const std::string& file_name) {
 }
 
 Result<std::string> control_file(const std::string& control_tar, const std::string& file_name) {
-  const Archive inner(archive_read_new());
+  const ArchiveReader inner(archive_read_new());
   archive_read_support_filter_all(inner.get());
   archive_read_support_format_tar(inner.get());
   if (archive_read_open_memory(inner.get(), control_tar.data(), control_tar.size()) != ARCHIVE_OK)
@@ -61,7 +57,7 @@ Result<std::string> control_file(const std::string& control_tar, const std::stri
 }  // namespace
 
 Result<DebPackage> read_deb(const std::filesystem::path& path, const std::string& file_name) {
-  const Archive outer(archive_read_new());
+  const ArchiveReader outer(archive_read_new());
   archive_read_support_format_ar(outer.get());
   if (archive_read_open_filename(outer.get(), path.c_str(), 65536) != ARCHIVE_OK)
     return bad(file_name, outer.get());

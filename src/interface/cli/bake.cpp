@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options {
+struct BakeOptions {
   SpecOptions spec;
   LockOptions lock;
   KeyOptions key;
@@ -63,7 +63,7 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
   return baked;
 }
 
-Result<int> bake(const Options& options, Session& session) {
+Result<int> bake(const BakeOptions& options, Session& session) {
   const double start_s = sys::monotonic_s();
   const auto level = report::parse_level(options.level);
   if (!level || *level == report::Level::none)
@@ -100,7 +100,7 @@ Result<int> bake(const Options& options, Session& session) {
 
 void add_bake(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("bake", "Resolve, lock, build, verify and stamp in one go");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BakeOptions>();
   add_spec_options(*command, options->spec);
   add_lock_options(*command, options->lock);
   command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")

@@ -5,7 +5,7 @@
 namespace torchkiln::cli {
 
 namespace {
-struct Options {
+struct BuildOptions {
   SpecOptions spec;
   LockOptions lock;
   std::string output;
@@ -14,7 +14,7 @@ struct Options {
 
 void add_build(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("build", "Build the images into an OCI layout");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BuildOptions>();
   add_spec_options(*command, options->spec);
   add_lock_options(*command, options->lock);
   command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")

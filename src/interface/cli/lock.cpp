@@ -8,7 +8,7 @@ namespace torchkiln::cli {
 
 namespace {
 
-struct Options {
+struct LockCommand {
   SpecOptions spec;
   LockOptions lock;
   std::vector<std::string> upgrade;
@@ -29,7 +29,7 @@ base::Result<int> check(const Project& project, Session& session) {
 
 void add_lock(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("lock", "Pin every package by its SHA-256");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LockCommand>();
   add_spec_options(*command, options->spec);
   add_lock_options(*command, options->lock);
   auto* upgrade = command

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options {
+struct RenderOptions {
   SpecOptions spec;
   LockOptions lock;
   std::string output = "kiln.context";
@@ -41,7 +41,7 @@ base::Result<void> write_context(const lock::Lock& lock, const recipe::Recipe& r
 void add_render(CLI::App& program, Action& chosen) {
   auto* command =
       program.add_subcommand("render", "Write Dockerfiles, each in a folder that is its whole build context");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RenderOptions>();
   add_spec_options(*command, options->spec);
   add_lock_options(*command, options->lock);
   command->add_option("--output,-o", options->output, "Folder for the contexts (default: kiln.context)")

@@ -8,7 +8,7 @@
 namespace torchkiln::cli {
 
 namespace {
-struct Options {
+struct RunOptions {
   std::string image;
   std::vector<std::string> command;
 };
@@ -16,7 +16,7 @@ struct Options {
 
 void add_run(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("run", "Run a command in an image, as the image's user, without network");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunOptions>();
   command->add_option("image", options->image, "oci:DIR[:TAG]")->required()->type_name("IMAGE");
   command->add_option("command", options->command, "What to run (default: the image's own command)")
       ->type_name("[-- COMMAND...]");

@@ -5,14 +5,14 @@
 namespace torchkiln::cli {
 
 namespace {
-struct Options {
+struct VerifyOptions {
   std::string image, level = "cpu", runtime, lock, report;
 };
 }  // namespace
 
 void add_verify(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("verify", "Test an image by running its own verifier in it");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyOptions>();
   command->add_option("image", options->image, "oci:DIR[:TAG]")->required()->type_name("IMAGE");
   command->add_option("--level", options->level, "static, boot, cpu, gpu or multi-gpu (default: cpu)")
       ->type_name("LEVEL");

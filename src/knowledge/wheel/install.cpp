@@ -92,17 +92,13 @@ bool is_launcher_of(std::string_view path, const std::vector<EntryPoint>& points
   return std::any_of(points.begin(), points.end(), [&](const EntryPoint& point) { return point.name == name; });
 }
 
-base::Unexpected bad(std::string_view file, const std::string& what) {
-  return fail(ErrorCode::input_invalid, std::string(file) + " is no valid wheel: " + what);
-}
-
 /// A wheel must not replace what makes the virtual environment one.
 Result<void> check_not_environment(std::string_view path, std::string_view file_name, const InstallScheme& scheme) {
   const std::string bin = scheme.prefix + "/bin/", lib64 = scheme.prefix + "/lib64";
   for (const auto& own : {bin + "python", bin + "python3", bin + "python" + scheme.python_version,
                           scheme.prefix + "/pyvenv.cfg", lib64})
     if (path == own || path.starts_with(lib64 + "/"))
-      return bad(file_name, "it would replace /" + std::string(path) + " of the environment");
+      return bad_wheel(file_name, "it would replace /" + std::string(path) + " of the environment");
   return {};
 }
 
@@ -159,7 +155,7 @@ Result<std::string> installed_path(std::string_view entry_name, std::string_view
     folder = scheme.prefix + "/include/site/python" + scheme.python_version + "/" + name.distribution;
   }
   if (folder.empty() || data->rest.empty())
-    return bad(file_name, "'" + std::string(entry_name) + "' is in no known part of a .data folder");
+    return bad_wheel(file_name, "'" + std::string(entry_name) + "' is in no known part of a .data folder");
   const auto path = folder + "/" + std::string(data->rest);
   TK_CHECK(check_not_environment(path, file_name, scheme));
   return path;
@@ -190,7 +186,7 @@ Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const Instal
       }
     }
     if (!files.emplace(path, std::move(file)).second)
-      return bad(wheel.file_name(), "it installs /" + path + " twice");
+      return bad_wheel(wheel.file_name(), "it installs /" + path + " twice");
   }
   for (const auto& point : points) {
     TK_CHECK(check_not_environment(bin + point.name, wheel.file_name(), scheme));
@@ -200,7 +196,7 @@ Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const Instal
   for (const auto& [path, file] : files)
     for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1))
       if (const auto folder = path.substr(0, slash); files.count(folder))
-        return bad(wheel.file_name(), "it installs /" + folder + " as a file and as a folder");
+        return bad_wheel(wheel.file_name(), "it installs /" + folder + " as a file and as a folder");
 
   std::vector<InstalledFile> plan;
   for (auto& [path, file] : files) plan.push_back(std::move(file));

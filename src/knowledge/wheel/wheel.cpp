@@ -13,14 +13,14 @@ using base::ErrorCode;
 using base::fail;
 using base::Result;
 
+base::Unexpected bad_wheel(std::string_view file, const std::string& what) {
+  return fail(ErrorCode::input_invalid, std::string(file) + " is no valid wheel: " + what);
+}
+
 namespace {
 
 /// The largest metadata file (RECORD, entry_points.txt, WHEEL) that is read.
 constexpr std::uint64_t k_metadata_limit_bytes = 64ULL << 20;
-
-base::Unexpected bad(std::string_view file, const std::string& what) {
-  return fail(ErrorCode::input_invalid, std::string(file) + " is no valid wheel: " + what);
-}
 
 /// Whether a name that becomes a file's holds what no file's name should.
 bool has_strange_character(std::string_view name) {
@@ -55,17 +55,18 @@ std::string normalized_name(std::string_view name) {
 
 Result<WheelName> parse_wheel_name(std::string_view file_name) {
   std::string_view stem = file_name;
-  if (!stem.ends_with(".whl")) return bad(file_name, "its name does not end in .whl");
+  if (!stem.ends_with(".whl")) return bad_wheel(file_name, "its name does not end in .whl");
   stem.remove_suffix(4);
   const auto parts = base::split(stem, '-');
   if (parts.size() != 5 && parts.size() != 6)
-    return bad(file_name, "its name does not have the parts name-version-python-abi-platform");
+    return bad_wheel(file_name, "its name does not have the parts name-version-python-abi-platform");
   for (const auto part : parts)
-    if (part.empty()) return bad(file_name, "its name has an empty part");
-  if (has_strange_character(file_name)) return bad(file_name, "its name has a character that no wheel's name has");
+    if (part.empty()) return bad_wheel(file_name, "its name has an empty part");
+  if (has_strange_character(file_name))
+    return bad_wheel(file_name, "its name has a character that no wheel's name has");
   const std::size_t tags = parts.size() - 3;
   if (tags == 3 && (parts[2].front() < '0' || parts[2].front() > '9'))
-    return bad(file_name, "its build tag does not begin with a digit");
+    return bad_wheel(file_name, "its build tag does not begin with a digit");
   return WheelName{std::string(parts[0]),    std::string(parts[1]),        tags == 3 ? std::string(parts[2]) : "",
                    std::string(parts[tags]), std::string(parts[tags + 1]), std::string(parts[tags + 2])};
 }
@@ -124,7 +125,7 @@ Result<std::vector<RecordRow>> parse_record(std::string_view csv, std::string_vi
     while (!row_done) {
       if (at < csv.size() && csv[at] == '"' && fields.back().empty()) {
         for (++at;; ++at) {
-          if (at >= csv.size()) return bad(file, "its RECORD has an open quotation");
+          if (at >= csv.size()) return bad_wheel(file, "its RECORD has an open quotation");
           if (csv[at] != '"')
             fields.back() += csv[at];
           else if (at + 1 < csv.size() && csv[at + 1] == '"')
@@ -148,7 +149,8 @@ Result<std::vector<RecordRow>> parse_record(std::string_view csv, std::string_vi
         fields.back() += csv[at++];
     }
     if (fields.size() == 1 && fields[0].empty()) continue;
-    if (fields.size() != 3) return bad(file, "its RECORD has a row without three fields: '" + fields[0] + "'");
+    if (fields.size() != 3)
+      return bad_wheel(file, "its RECORD has a row without three fields: '" + fields[0] + "'");
     rows.push_back({fields[0], fields[1], fields[2]});
   }
   return rows;
@@ -177,7 +179,7 @@ Result<std::vector<EntryPoint>> parse_entry_points(std::string_view text, std::s
     if (!scripts) continue;
     const auto equals = line.find('=');
     if (equals == std::string_view::npos)
-      return bad(file, "its entry_points.txt has the line '" + std::string(line) + "'");
+      return bad_wheel(file, "its entry_points.txt has the line '" + std::string(line) + "'");
     const auto name = base::trim(line.substr(0, equals));
     auto target = base::trim(line.substr(equals + 1));
     target = base::trim(target.substr(0, target.find('[')));  // extras mean nothing at run time
@@ -190,10 +192,10 @@ Result<std::vector<EntryPoint>> parse_entry_points(std::string_view text, std::s
     };
     if (colon == std::string_view::npos || !is_dotted_name(base::trim(target.substr(0, colon))) ||
         !is_dotted_name(base::trim(target.substr(colon + 1))))
-      return bad(file, "its script '" + std::string(name) + "' has the target '" + std::string(target) +
-                           "', not module:object");
+      return bad_wheel(file, "its script '" + std::string(name) + "' has the target '" + std::string(target) +
+                                 "', not module:object");
     if (name.empty() || has_strange_character(name) || name.front() == '.')
-      return bad(file, "it has a script called '" + std::string(name) + "'");
+      return bad_wheel(file, "it has a script called '" + std::string(name) + "'");
     points.push_back({std::string(name), std::string(base::trim(target.substr(0, colon))),
                       std::string(base::trim(target.substr(colon + 1)))});
   }
@@ -222,34 +224,35 @@ Result<void> Wheel::read_metadata() {
   for (const auto& entry : m_entries) {
     const auto folder = std::string_view(entry.name).substr(0, entry.name.find('/'));
     if (folder.ends_with(".dist-info") && folder != m_dist_info) {
-      if (!m_dist_info.empty()) return bad(m_file_name, "it has two .dist-info folders");
+      if (!m_dist_info.empty()) return bad_wheel(m_file_name, "it has two .dist-info folders");
       m_dist_info = folder;
     }
     if (folder.ends_with(".data") && folder != m_data_folder) {
-      if (!m_data_folder.empty()) return bad(m_file_name, "it has two .data folders");
+      if (!m_data_folder.empty()) return bad_wheel(m_file_name, "it has two .data folders");
       m_data_folder = folder;
     }
   }
-  if (m_dist_info.empty()) return bad(m_file_name, "it has no .dist-info folder");
+  if (m_dist_info.empty()) return bad_wheel(m_file_name, "it has no .dist-info folder");
   const auto dash = m_dist_info.find('-');
   if (normalized_name(std::string_view(m_dist_info).substr(0, dash)) != normalized_name(m_name.distribution))
-    return bad(m_file_name, "its .dist-info folder is '" + m_dist_info + "'");
+    return bad_wheel(m_file_name, "its .dist-info folder is '" + m_dist_info + "'");
 
   auto read = [&](std::string_view name) -> Result<std::optional<std::string>> {
     const auto* entry = find(m_dist_info + "/" + std::string(name));
     if (!entry) return std::optional<std::string>();
-    if (entry->size_bytes > k_metadata_limit_bytes) return bad(m_file_name, std::string(name) + " is too large");
+    if (entry->size_bytes > k_metadata_limit_bytes)
+      return bad_wheel(m_file_name, std::string(name) + " is too large");
     TK_TRY(auto text, content(*entry));
     return std::optional<std::string>(std::move(text));
   };
   TK_TRY(const auto wheel_text, read("WHEEL"));
-  if (!wheel_text) return bad(m_file_name, "it has no WHEEL file");
+  if (!wheel_text) return bad_wheel(m_file_name, "it has no WHEEL file");
   const auto version = header(*wheel_text, "Wheel-Version");
   if (!version || !version->starts_with("1."))
-    return bad(m_file_name, "its Wheel-Version is '" + version.value_or("") + "'; 1.x is understood");
+    return bad_wheel(m_file_name, "its Wheel-Version is '" + version.value_or("") + "'; 1.x is understood");
   m_root_is_purelib = base::lower(header(*wheel_text, "Root-Is-Purelib").value_or("")) == "true";
   TK_TRY(const auto record_text, read("RECORD"));
-  if (!record_text) return bad(m_file_name, "it has no RECORD");
+  if (!record_text) return bad_wheel(m_file_name, "it has no RECORD");
   TK_TRY(m_record, parse_record(*record_text, m_file_name));
   TK_TRY(const auto points_text, read("entry_points.txt"));
   if (points_text) {
@@ -274,7 +277,7 @@ Result<std::string> Wheel::content(const ZipEntry& entry) const {
   std::string text;
   if (entry.method == ZipMethod::stored) {
     text.assign(reinterpret_cast<const char*>(data.data()), data.size());
-    if (crc32_of(data) != entry.crc32) return bad(m_file_name, "'" + entry.name + "': its CRC-32 is wrong");
+    if (crc32_of(data) != entry.crc32) return bad_wheel(m_file_name, "'" + entry.name + "': its CRC-32 is wrong");
     return text;
   }
   if (auto done = inflate(data, entry.size_bytes, entry.crc32,
@@ -282,7 +285,7 @@ Result<std::string> Wheel::content(const ZipEntry& entry) const {
                             text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
                           });
       !done)
-    return bad(m_file_name, "'" + entry.name + "': " + done.error().message);
+    return bad_wheel(m_file_name, "'" + entry.name + "': " + done.error().message);
   return text;
 }
 

@@ -18,6 +18,9 @@
 
 namespace torchkiln::wheel {
 
+/// The Error of a wheel that is wrong in itself.
+base::Unexpected bad_wheel(std::string_view file, const std::string& what);
+
 /// "{name}-{version}(-{build})?-{python}-{abi}-{platform}.whl" taken apart.
 struct WheelName {
   std::string distribution;  ///< as written

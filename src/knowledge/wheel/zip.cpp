@@ -40,7 +40,7 @@ std::uint64_t u64(std::string_view b, std::size_t at) {
   return little_endian(b, at, 8);
 }
 
-base::Unexpected bad(std::string_view file, const std::string& what) {
+base::Unexpected bad_zip(std::string_view file, const std::string& what) {
   return fail(ErrorCode::input_invalid, std::string(file) + " is not a zip file that can be trusted: " + what);
 }
 
@@ -114,7 +114,7 @@ Result<void> apply_zip64(std::string_view extra, ZipEntry& entry, std::string_vi
            {std::pair(size, &entry.size_bytes), std::pair(compressed, &entry.compressed_bytes),
             std::pair(offset, &entry.header_offset)}) {
         if (!wanted) continue;
-        if (field + 8 > at + length) return bad(file, "a zip64 field that is too short");
+        if (field + 8 > at + length) return bad_zip(file, "a zip64 field that is too short");
         *target = u64(extra, field);
         field += 8;
       }
@@ -122,7 +122,7 @@ Result<void> apply_zip64(std::string_view extra, ZipEntry& entry, std::string_vi
     }
     at += length;
   }
-  return bad(file, "sizes that need zip64 without a zip64 field");
+  return bad_zip(file, "sizes that need zip64 without a zip64 field");
 }
 
 /// The four ways to write what follows the data of an entry that was streamed (4.3.9): with and without a
@@ -145,18 +145,18 @@ std::vector<std::string> data_descriptors(const ZipEntry& entry) {
 
 Result<ZipDirectoryLocation> locate_directory(std::string_view tail, std::uint64_t total_bytes,
                                               std::string_view file) {
-  if (tail.size() != std::min(total_bytes, k_zip_tail_bytes)) return bad(file, "its end is not whole");
-  if (tail.size() < k_end_bytes) return bad(file, "it is shorter than the end record");
+  if (tail.size() != std::min(total_bytes, k_zip_tail_bytes)) return bad_zip(file, "its end is not whole");
+  if (tail.size() < k_end_bytes) return bad_zip(file, "it is shorter than the end record");
   // The record must end the file exactly: of several candidates only one can, unless a comment hides another.
   std::optional<std::size_t> at;
   for (std::size_t i = tail.size() - k_end_bytes + 1; i-- > 0;) {
     if (u32(tail, i) != k_end_signature || i + k_end_bytes + u16(tail, i + 20) != tail.size()) continue;
-    if (at) return bad(file, "it has two end records");
+    if (at) return bad_zip(file, "it has two end records");
     at = i;
   }
-  if (!at) return bad(file, "it has no end record");
+  if (!at) return bad_zip(file, "it has no end record");
   if (u16(tail, *at + 4) != 0 || u16(tail, *at + 6) != 0 || u16(tail, *at + 8) != u16(tail, *at + 10))
-    return bad(file, "it is split over several files");
+    return bad_zip(file, "it is split over several files");
 
   ZipDirectoryLocation location{u32(tail, *at + 16), u32(tail, *at + 12), u16(tail, *at + 10)};
   const std::uint64_t tail_offset = total_bytes - tail.size();
@@ -166,20 +166,20 @@ Result<ZipDirectoryLocation> locate_directory(std::string_view tail, std::uint64
     const std::size_t in_tail = *at - k_end64_locator_bytes - k_end64_bytes;
     if (*at < k_end64_locator_bytes + k_end64_bytes || end64 != tail_offset + in_tail ||
         u32(tail, in_tail) != k_end64_signature || u64(tail, in_tail + 4) != k_end64_bytes - 12)
-      return bad(file, "its zip64 end record lies elsewhere");
+      return bad_zip(file, "its zip64 end record lies elsewhere");
     const ZipDirectoryLocation wide{u64(tail, in_tail + 48), u64(tail, in_tail + 40), u64(tail, in_tail + 32)};
     // Readers that do not know zip64 must see the same, or that they see nothing.
     if ((location.offset != 0xffffffff && location.offset != wide.offset) ||
         (location.size_bytes != 0xffffffff && location.size_bytes != wide.size_bytes) ||
         (location.entries != 0xffff && location.entries != wide.entries))
-      return bad(file, "its two end records disagree");
+      return bad_zip(file, "its two end records disagree");
     location = wide;
     end_of_directory = end64;
   }
   if (location.entries > k_zip_entry_limit)
-    return bad(file, fmt::format("it has {} entries; the limit is {}", location.entries, k_zip_entry_limit));
+    return bad_zip(file, fmt::format("it has {} entries; the limit is {}", location.entries, k_zip_entry_limit));
   if (location.size_bytes > end_of_directory || location.offset != end_of_directory - location.size_bytes)
-    return bad(file, "its directory does not end where the end record begins");
+    return bad_zip(file, "its directory does not end where the end record begins");
   return location;
 }
 
@@ -191,13 +191,13 @@ Result<std::vector<ZipEntry>> parse_directory(std::string_view directory, const 
   std::size_t at = 0;
   while (at < directory.size()) {
     if (at + k_entry_bytes > directory.size() || u32(directory, at) != k_entry_signature)
-      return bad(file, "its directory is damaged");
+      return bad_zip(file, "its directory is damaged");
     const auto made_by = directory[at + 5];
     const auto flags = u16(directory, at + 8), method = u16(directory, at + 10);
     const auto name_bytes = u16(directory, at + 28), extra_bytes = u16(directory, at + 30),
                comment_bytes = u16(directory, at + 32);
     const std::size_t next = at + k_entry_bytes + name_bytes + extra_bytes + comment_bytes;
-    if (next > directory.size()) return bad(file, "its directory is damaged");
+    if (next > directory.size()) return bad_zip(file, "its directory is damaged");
     ZipEntry entry;
     entry.name = directory.substr(at + k_entry_bytes, name_bytes);
     entry.crc32 = u32(directory, at + 16);
@@ -208,36 +208,37 @@ Result<std::vector<ZipEntry>> parse_directory(std::string_view directory, const 
     const std::uint32_t mode = made_by == k_made_by_unix ? u32(directory, at + 38) >> 16 : 0;
     at = next;
 
-    if (const auto problem = name_problem(entry.name, flags)) return bad(file, *problem + ": '" + entry.name + "'");
-    if (flags & k_flag_encrypted) return bad(file, "'" + entry.name + "' is encrypted");
+    if (const auto problem = name_problem(entry.name, flags))
+      return bad_zip(file, *problem + ": '" + entry.name + "'");
+    if (flags & k_flag_encrypted) return bad_zip(file, "'" + entry.name + "' is encrypted");
     if (method != static_cast<std::uint16_t>(ZipMethod::stored) &&
         method != static_cast<std::uint16_t>(ZipMethod::deflated))
-      return bad(file, fmt::format("'{}' is compressed by method {}; only stored and deflate are known", entry.name,
-                                   method));
+      return bad_zip(file, fmt::format("'{}' is compressed by method {}; only stored and deflate are known",
+                                       entry.name, method));
     const auto type = mode & k_mode_type;
     if (type != 0 && type != k_mode_regular && type != k_mode_directory)
-      return bad(file, "'" + entry.name + "' is neither a file nor a folder");
+      return bad_zip(file, "'" + entry.name + "' is neither a file nor a folder");
     entry.method = static_cast<ZipMethod>(method);
     entry.is_directory = entry.name.ends_with('/');
     entry.is_executable = type == k_mode_regular && (mode & 0111) != 0;
     if (type == k_mode_directory && !entry.is_directory)
-      return bad(file, "'" + entry.name + "' is a folder by its mode, but not by its name");
+      return bad_zip(file, "'" + entry.name + "' is a folder by its mode, but not by its name");
     if (entry.is_directory && entry.size_bytes != 0)
-      return bad(file, "the folder '" + entry.name + "' has content");
+      return bad_zip(file, "the folder '" + entry.name + "' has content");
     if (entry.method == ZipMethod::stored && entry.size_bytes != entry.compressed_bytes)
-      return bad(file, "'" + entry.name + "' is stored with two different sizes");
-    if (!names.insert(entry.name).second) return bad(file, "'" + entry.name + "' occurs twice");
+      return bad_zip(file, "'" + entry.name + "' is stored with two different sizes");
+    if (!names.insert(entry.name).second) return bad_zip(file, "'" + entry.name + "' occurs twice");
     total_bytes += entry.size_bytes;
     if (entry.size_bytes > k_zip_total_limit_bytes || total_bytes > k_zip_total_limit_bytes)
-      return bad(file, "it unpacks to more than " + base::format_bytes(k_zip_total_limit_bytes));
+      return bad_zip(file, "it unpacks to more than " + base::format_bytes(k_zip_total_limit_bytes));
     entries.push_back(std::move(entry));
   }
   if (entries.size() != location.entries)
-    return bad(file, fmt::format("its end record promises {} entries, its directory has {}", location.entries,
-                                 entries.size()));
+    return bad_zip(file, fmt::format("its end record promises {} entries, its directory has {}", location.entries,
+                                     entries.size()));
 
   if (const auto clash = file_and_folder(entries, names))
-    return bad(file, "'" + *clash + "' is a file and a folder");
+    return bad_zip(file, "'" + *clash + "' is a file and a folder");
 
   // No byte may belong to two entries ("overlapping" zip bombs), nor to an entry and the directory.
   std::vector<ZipEntry*> by_offset;
@@ -249,11 +250,11 @@ Result<std::vector<ZipEntry>> parse_directory(std::string_view directory, const 
     const std::uint64_t limit = i + 1 < by_offset.size() ? by_offset[i + 1]->header_offset : location.offset;
     if (entry.header_offset > limit || limit - entry.header_offset < k_local_bytes + entry.name.size() ||
         limit - entry.header_offset - k_local_bytes - entry.name.size() < entry.compressed_bytes)
-      return bad(file, "'" + entry.name + "' overlaps what follows it");
+      return bad_zip(file, "'" + entry.name + "' overlaps what follows it");
     entry.end_offset = limit;
   }
   if (by_offset.empty() ? location.offset != 0 : by_offset.front()->header_offset != 0)
-    return bad(file, "it does not begin with its first entry");
+    return bad_zip(file, "it does not begin with its first entry");
   return entries;
 }
 
@@ -261,18 +262,18 @@ Result<std::span<const std::byte>> entry_data(std::span<const std::byte> zip, co
                                               std::string_view file) {
   const std::string_view bytes(reinterpret_cast<const char*>(zip.data()), zip.size());
   if (entry.header_offset > bytes.size() || bytes.size() - entry.header_offset < k_local_bytes)
-    return bad(file, "'" + entry.name + "' lies outside the file");
+    return bad_zip(file, "'" + entry.name + "' lies outside the file");
   const auto header = bytes.substr(static_cast<std::size_t>(entry.header_offset));
-  if (u32(header, 0) != k_local_signature) return bad(file, "'" + entry.name + "' has no local header");
+  if (u32(header, 0) != k_local_signature) return bad_zip(file, "'" + entry.name + "' has no local header");
   const std::size_t name_bytes = u16(header, 26), extra_bytes = u16(header, 28),
                     data = k_local_bytes + name_bytes + extra_bytes;
   if (header.size() < data || header.size() - data < entry.compressed_bytes)
-    return bad(file, "'" + entry.name + "' lies outside the file");
+    return bad_zip(file, "'" + entry.name + "' lies outside the file");
   if (header.substr(k_local_bytes, name_bytes) != entry.name)
-    return bad(file, "'" + entry.name + "' has another name in its local header");
+    return bad_zip(file, "'" + entry.name + "' has another name in its local header");
   const auto flags = u16(header, 6);
   if (u16(header, 8) != static_cast<std::uint16_t>(entry.method) || (flags & k_flag_encrypted))
-    return bad(file, "'" + entry.name + "' has another kind of content in its local header");
+    return bad_zip(file, "'" + entry.name + "' has another kind of content in its local header");
 
   std::vector<std::string> may_follow = {""};
   if (flags & k_flag_descriptor) {
@@ -284,15 +285,15 @@ Result<std::span<const std::byte>> entry_data(std::span<const std::byte> zip, co
     TK_CHECK(apply_zip64(header.substr(k_local_bytes + name_bytes, extra_bytes), local, file));
     if (u32(header, 14) != entry.crc32 || local.compressed_bytes != entry.compressed_bytes ||
         local.size_bytes != entry.size_bytes)
-      return bad(file, "'" + entry.name + "' has another size or CRC-32 in its local header");
+      return bad_zip(file, "'" + entry.name + "' has another size or CRC-32 in its local header");
   }
   const std::uint64_t end = entry.header_offset + data + entry.compressed_bytes;
   if (end > entry.end_offset || entry.end_offset > bytes.size())
-    return bad(file, "'" + entry.name + "' overlaps what follows it");
+    return bad_zip(file, "'" + entry.name + "' overlaps what follows it");
   const auto follows =
       bytes.substr(static_cast<std::size_t>(end), static_cast<std::size_t>(entry.end_offset - end));
   if (std::find(may_follow.begin(), may_follow.end(), follows) == may_follow.end())
-    return bad(file, "'" + entry.name + "' is followed by bytes that belong to nothing");
+    return bad_zip(file, "'" + entry.name + "' is followed by bytes that belong to nothing");
   return zip.subspan(static_cast<std::size_t>(entry.header_offset) + data,
                      static_cast<std::size_t>(entry.compressed_bytes));
 }
