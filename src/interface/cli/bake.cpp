@@ -39,13 +39,23 @@ Result<std::optional<report::TestRun>> proven_before(const oci::Layout& layout, 
   return std::optional<report::TestRun>();
 }
 
+/// A path as the user would name it from here.
+std::string shown(const fs::path& path) {
+  std::error_code ignored;
+  const auto from_here = fs::proximate(path, ignored);
+  return from_here.empty() || *from_here.begin() == ".." ? path.string() : from_here.string();
+}
+
 Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::Layout& layout,
                                   const lock::Lock& lock, report::Level level, const stamp::PrivateKey& key,
                                   Session& session) {
   console::BakedImage baked;
   baked.built = built;
-  baked.report_file = layout.directory().string() + "." + built.image.tag + ".report.json";
-  baked.statements_file = stamp::statements_path(layout).string();
+  const auto statements = stamp::statements_path(layout);
+  auto report = statements;
+  report.replace_extension().replace_extension("." + built.image.tag + ".report.json");  // instead of .intoto.jsonl
+  baked.report_file = shown(report);
+  baked.statements_file = shown(statements);
   TK_TRY(auto before, proven_before(layout, built.image, level, key));
   std::error_code ignored;
   if (before && fs::exists(baked.report_file, ignored)) {
@@ -83,6 +93,7 @@ Result<int> bake(const BakeOptions& options, Session& session) {
     TK_TRY(auto baked, prove(one, layout, lock, *level, key, session));
     summary.images.push_back(std::move(baked));
   }
+  summary.program = session.options().program;
   summary.resolution = lock.resolution;
   summary.spec_file = project.files.spec.string();
   summary.lock_file = project.files.lock.string();

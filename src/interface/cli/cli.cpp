@@ -93,6 +93,7 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   program.fallthrough();
   CommonOptions options;
+  if (std::string_view(argv[0]).find('/') != std::string_view::npos) options.program = argv[0];
   add_common_options(program, options);
   Action chosen;
   add_bake(program, chosen);

@@ -19,6 +19,7 @@ namespace torchkiln::cli {
 
 /// Options that every command takes.
 struct CommonOptions {
+  std::string program = "torchkiln";  ///< as it was called, for commands to try next
   console::View view;
   lock::NetworkUse network = lock::NetworkUse::allowed;
   std::string manifests;  ///< --manifests DIR; empty: ours

@@ -58,6 +58,7 @@ struct BakedImage {
 };
 
 struct BakeSummary {
+  std::string program = "torchkiln";  ///< as it was called
   lock::LockedResolution resolution;
   std::vector<BakedImage> images;
   std::string spec_file, lock_file, layout, public_key;

@@ -106,11 +106,11 @@ std::string bake_text(const BakeSummary& summary, const Paint& paint) {
   const auto& first = summary.images.front().built.image;
   text += "next:\n";
   text += "  " +
-          paint.cyan(fmt::format("torchkiln run oci:{}:{} -- python -c 'import torch; print(torch.__version__)'",
-                                 summary.layout, first.tag)) +
+          paint.cyan(fmt::format("{} run oci:{}:{} -- python -c 'import torch; print(torch.__version__)'",
+                                 summary.program, summary.layout, first.tag)) +
           "\n";
   text += "  " +
-          paint.cyan(fmt::format("torchkiln stamp check oci:{}:{} --pub {} --require cpu", summary.layout,
+          paint.cyan(fmt::format("{} stamp check oci:{}:{} --pub {} --require cpu", summary.program, summary.layout,
                                  first.tag, summary.public_key)) +
           "\n";
   return text;
