@@ -76,8 +76,8 @@ constexpr Pattern k_e08[] = {{{"failed to initialize nvml: driver/library versio
                              {{"nvml: driver/library version mismatch"}},
                              {{"nvml error", "driver/library version mismatch"}}};
 constexpr Command k_e08_fix[] = {
-    {"reboot the host, or unload the kernel modules and load the new ones", "sudo reboot"},
     {"see both versions", "cat /proc/driver/nvidia/version; modinfo -F version nvidia"},
+    {"reboot the host, or unload the kernel modules and load the new ones", "sudo reboot"},
     {"keep unattended upgrades from replacing the driver under a running system",
      "sudo apt-mark hold 'nvidia-*' 'libnvidia-*'"}};
 constexpr Texts k_e08_seen[] = {"lyulyul/shine-cluster#30", "tinygrad/open-gpu-kernel-modules#47",

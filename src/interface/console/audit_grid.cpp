@@ -29,6 +29,12 @@ std::vector<AuditGroup> groups_of(const std::vector<std::uint32_t>& kinds,
   return groups;
 }
 
+/// As people see it; a name without anything to see gets words.
+std::string shown(const std::string& name) {
+  auto text = one_line(name);
+  return text.empty() ? "(no name)" : text;
+}
+
 /// A name with its last number taken apart: "node", "007", "".
 struct NumberedName {
   std::string before, digits, after;
@@ -98,7 +104,7 @@ std::vector<AuditGroup> groups_of_images(const AuditGrid& grid) {
     const auto [found, is_new] = group_of.try_emplace(grid.kind_of_image[i], groups.size());
     if (is_new) groups.emplace_back();
     auto& group = groups[found->second];
-    group.names += (group.members.empty() ? "" : ", ") + printable(grid.images[i].name);
+    group.names += (group.members.empty() ? "" : ", ") + shown(grid.images[i].name);
     group.members.push_back(i);
   }
   return groups;
@@ -109,7 +115,7 @@ std::string compressed(const std::vector<std::string>& names) {
   std::map<std::pair<std::string, std::string>, std::set<std::size_t>> padded;
   std::vector<std::pair<std::string, std::optional<NumberedName>>> parts;
   for (const auto& name : names) {
-    const auto text = printable(name);
+    const auto text = shown(name);
     parts.emplace_back(text, numbered(text));
     if (const auto& part = parts.back().second; part && part->digits.size() > 1 && part->digits[0] == '0')
       padded[{part->before, part->after}].insert(part->digits.size());
@@ -160,7 +166,7 @@ std::string facts_of(const host::Machine& machine) {
   if (machine.compat_package) facts.push_back("cuda-compat " + machine.compat_package->value.to_string());
   if (machine.injection) facts.push_back(std::string(name(machine.injection->value)) + " runtime");
   if (facts.empty()) return "nothing is known";
-  return printable(base::join(facts, ", "));
+  return one_line(base::join(facts, ", "));
 }
 
 const std::string& AuditWords::at(std::size_t host, std::size_t image) {

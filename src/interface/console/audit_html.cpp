@@ -132,7 +132,8 @@ class Page {
           "<p class=cut role=note>This page shows the first {} of {} kinds of hosts and the first {} of {} "
           "kinds of images. The other formats have all of them.</p>",
           m_rows, m_hosts.size(), m_columns, m_images.size());
-    m_out << "<form id=filter hidden><label>Hosts <input id=fh type=search></label> <label>Images <input id=fi "
+    m_out << "<form id=filter hidden><label>Filter hosts <input id=fh type=search></label> <label>Filter images "
+             "<input id=fi "
              "type=search></label> <label><input id=ff type=checkbox> only rows in which something does not "
              "run</label>"
              "</form></header>\n";
@@ -146,22 +147,31 @@ class Page {
           << "><caption>Hosts in rows, images in columns. A cell leads to its reasons and "
              "fixes.</caption><thead><tr><th "
              "scope=col>Hosts";
-    for (std::size_t i = 0; i < m_columns; ++i)
-      m_out << "<th scope=col><span>" << markup_escaped(shortened(m_images[i], k_names_bytes, "images"))
-            << "</span>";
+    for (std::size_t i = 0; i < m_columns; ++i) write_column_head(m_images[i]);
     m_out << "</thead><tbody>\n";
     for (std::size_t row = 0; row < m_rows; ++row) write_row(m_hosts[row]);
     m_out << "</tbody></table></div>\n";
   }
 
+  void write_column_head(const AuditGroup& images) {
+    const auto names = shortened(images, k_names_bytes, "images");
+    m_out << "<th scope=col";
+    // In a dense table long names are cut.
+    if (!is_wordy() || names != images.names) m_out << " title=\"" << markup_escaped(images.names) << "\"";
+    m_out << "><span>" << markup_escaped(names) << "</span>";
+  }
+
   void write_row(const AuditGroup& hosts) {
     const auto names = shortened(hosts, k_names_bytes, "hosts");
     m_out << "<tr><th scope=row";
-    if (names != hosts.names) m_out << " title=\"" << markup_escaped(hosts.names) << "\"";
+    const auto facts = markup_escaped(facts_of(m_grid.hosts[hosts.first()]));
+    // In a dense table long facts are cut.
+    if (!is_wordy() || names != hosts.names)
+      m_out << " title=\"" << markup_escaped(hosts.names) << ": " << facts << "\"";
     m_out << "><b>" << markup_escaped(names) << "</b>";
     if (hosts.members.size() > 1 && names == hosts.names)
       m_out << fmt::format(" <i>{} hosts</i>", hosts.members.size());
-    m_out << "<small>" << markup_escaped(facts_of(m_grid.hosts[hosts.first()])) << "</small>";
+    m_out << "<small>" << facts << "</small>";
     for (std::size_t i = 0; i < m_columns; ++i) write_cell(hosts, m_images[i]);
     m_out << "\n";
   }

@@ -15,7 +15,7 @@ std::string inside_case(const audit::Judgement& judgement) {
   std::string text;
   if (!audit::runs(judgement.verdict)) {
     const auto* element = judgement.verdict == audit::Verdict::unknown ? "error" : "failure";
-    const auto message = judgement.reasons.empty() ? std::string() : printable(judgement.reasons[0].text);
+    const auto message = judgement.reasons.empty() ? std::string() : one_line(judgement.reasons[0].text);
     text = fmt::format("<{} type=\"{}\" message=\"{}\">", element, name(judgement.verdict),
                        markup_escaped(fmt::format("{}: {}", name(judgement.verdict), message)));
     for (const auto& reason : judgement.reasons)
@@ -57,11 +57,11 @@ void write_audit_junit(const AuditGrid& grid, AuditText& out) {
       << ">\n";
   AuditWords words(grid, inside_case);
   std::vector<std::string> images;
-  for (const auto& image : grid.images) images.push_back(markup_escaped(printable(image.name)));
+  for (const auto& image : grid.images) images.push_back(markup_escaped(one_line(image.name)));
   for (std::size_t host = 0; host < grid.hosts.size(); ++host) {
     Counts counts;
     for (std::size_t image = 0; image < grid.images.size(); ++image) counts.add(grid.verdict(host, image), 1);
-    const auto host_name = markup_escaped(printable(grid.hosts[host].name));
+    const auto host_name = markup_escaped(one_line(grid.hosts[host].name));
     out << "  <testsuite name=\"" << host_name << "\" " << counts.attributes() << ">\n"
         << "    <properties><property name=\"facts\" value=\"" << markup_escaped(facts_of(grid.hosts[host]))
         << "\"/><property name=\"data_date\" value=\"" << markup_escaped(grid.matrix_date) << "\"/></properties>\n";

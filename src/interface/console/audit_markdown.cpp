@@ -11,12 +11,12 @@ namespace torchkiln::console {
 
 namespace {
 
-constexpr std::size_t k_names_bytes = 300;
+constexpr std::size_t k_listed_bytes = 300;
 
 std::string escaped(std::string_view raw) {
   std::string text;
-  for (const char c : printable(raw)) {
-    if (std::string_view("\\`*_{}[]<>()#|!~@&$\"'^=").find(c) != std::string_view::npos)
+  for (const char c : one_line(raw)) {
+    if (std::string_view("\\`*_{}[]<>()#|!~@&$").find(c) != std::string_view::npos)
       text += fmt::format("&#{};", static_cast<int>(c));
     else
       text += c;
@@ -28,7 +28,7 @@ std::string code(std::string_view raw) {
   return "<code>" + escaped(raw) + "</code>";
 }
 
-std::string_view sign_of(audit::Verdict verdict) {
+std::string_view mark_of(audit::Verdict verdict) {
   switch (outcome_of(verdict)) {
     case Outcome::runs:
       return "✅ runs";
@@ -53,7 +53,7 @@ std::string judgement_cells(const audit::Judgement& judgement) {
     fixes += (fixes.empty() ? "" : "<br>") + escaped(fix.text);
     if (!fix.command.empty()) fixes += "<br>" + code(fix.command);
   }
-  return fmt::format(" {} | {} | {} | {} |\n", sign_of(judgement.verdict), name(judgement.verdict), why, fixes);
+  return fmt::format(" {} | {} | {} | {} |\n", mark_of(judgement.verdict), name(judgement.verdict), why, fixes);
 }
 
 }  // namespace
@@ -64,9 +64,9 @@ void write_audit_markdown(const AuditGrid& grid, AuditText& out) {
   const auto images = groups_of_images(grid);
   std::vector<std::string> image_cells;
   for (const auto& group : images)
-    image_cells.push_back(" " + code(shortened(group, k_names_bytes, "images")) + " |");
+    image_cells.push_back(" " + code(shortened(group, k_listed_bytes, "images")) + " |");
   for (const auto& hosts : groups_of_hosts(grid)) {
-    const auto first_cell = "| " + code(shortened(hosts, k_names_bytes, "hosts")) + "<br>" +
+    const auto first_cell = "| " + code(shortened(hosts, k_listed_bytes, "hosts")) + "<br>" +
                             escaped(facts_of(grid.hosts[hosts.first()])) + " |";
     for (std::size_t i = 0; i < images.size(); ++i)
       out << first_cell << image_cells[i] << judgement_cells(grid.judgement(hosts.first(), images[i].first()));

@@ -32,7 +32,7 @@ padding:.15rem .4rem;width:14rem;max-width:100%}
 :focus-visible{outline:2px solid var(--mark);outline-offset:-2px}
 table{border-collapse:separate;border-spacing:0;font-size:.9rem}
 caption{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-th,td{border-right:1px solid var(--line);border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+th,td{border-right:1px solid var(--line);border-bottom:1px solid var(--line);text-align:left;vertical-align:middle}
 th{background:var(--head);padding:.35rem .6rem;font-weight:600}
 thead th{position:sticky;top:0;z-index:2;vertical-align:bottom}
 th[scope=row]{position:sticky;left:0;z-index:1;min-width:12rem;max-width:26rem;overflow-wrap:anywhere}
@@ -41,12 +41,13 @@ th small{display:block;font-weight:400}
 td a{display:block;padding:.35rem .6rem;color:inherit;text-decoration:none;white-space:nowrap}
 td a:hover{text-decoration:underline}
 .wordy thead th{max-width:18rem;overflow-wrap:anywhere}
-.dense td{text-align:center;vertical-align:middle}
+.dense td{text-align:center}
 .dense td a{padding:.3rem .25rem;min-width:2.6rem;font-size:.8rem;font-weight:600}
-.dense thead th:not(:first-child){padding:.5rem .2rem;height:1px}
-.dense thead th span{writing-mode:vertical-rl;transform:rotate(180deg);max-height:16rem;font-size:.8rem;line-height:1.15;
-overflow:hidden;overflow-wrap:anywhere}
-.dense th[scope=row]{padding:.25rem .5rem;line-height:1.25}
+.dense thead th:not(:first-child){padding:.4rem 0}
+.dense thead th span{display:block;margin:auto;writing-mode:vertical-rl;transform:rotate(180deg);max-height:15rem;
+font-size:.8rem;line-height:1.2;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.dense th[scope=row]{padding:.25rem .5rem;line-height:1.25;width:16rem;min-width:16rem;max-width:16rem}
+.dense th small{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:0 0 .6rem;max-width:60rem;overflow-wrap:anywhere}
 article:target{outline:3px solid var(--mark);scroll-margin-top:1rem}
 article ul{margin:.2rem 0;padding-left:1.2rem}article p{margin:.35rem 0}

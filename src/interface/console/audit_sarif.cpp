@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view k_limited_rule = "limited";
 constexpr std::size_t k_hosts_bytes = 200;  ///< of a list of hosts in a message
 
-std::string dumped(const Json& json) {
+std::string sarif_text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -71,7 +71,7 @@ Json locations_of(const AuditGroup& hosts, const audit::Image& image, const audi
 }
 
 std::string message_of(const AuditGroup& hosts, const audit::Image& image, const audit::Judgement& judgement) {
-  auto text = fmt::format("{} on {}: {}.", printable(image.name), shortened(hosts, k_hosts_bytes, "hosts"),
+  auto text = fmt::format("{} on {}: {}.", one_line(image.name), shortened(hosts, k_hosts_bytes, "hosts"),
                           name(judgement.verdict));
   if (!audit::runs(judgement.verdict))
     for (const auto& reason : judgement.reasons) text += fmt::format(" {} ({}).", reason.text, reason.source);
@@ -98,7 +98,7 @@ Json result_of(const AuditGroup& hosts, const std::string& facts, const audit::I
 
 void write_audit_sarif(const AuditGrid& grid, AuditText& out) {
   out << R"({"$schema":"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",)"
-      << R"("version":"2.1.0","runs":[{"tool":{"driver":{"name":"torchkiln","rules":)" << dumped(rules())
+      << R"("version":"2.1.0","runs":[{"tool":{"driver":{"name":"torchkiln","rules":)" << sarif_text(rules())
       << R"(}},"columnKind":"unicodeCodePoints","properties":{"data_date":)" << json_string(grid.matrix_date)
       << R"(},"results":[)";
   const auto hosts = groups_of_hosts(grid);
@@ -112,7 +112,7 @@ void write_audit_sarif(const AuditGrid& grid, AuditText& out) {
     for (std::size_t image = 0; image < grid.images.size(); ++image) {
       const auto judgement = grid.judgement(group.first(), image);
       if (audit::runs(judgement.verdict) && judgement.limitations.empty()) continue;
-      out << (first ? "\n" : ",\n") << dumped(result_of(group, facts, grid.images[image], judgement));
+      out << (first ? "\n" : ",\n") << sarif_text(result_of(group, facts, grid.images[image], judgement));
       first = false;
     }
   }

@@ -13,9 +13,9 @@ namespace torchkiln::console {
 
 namespace {
 
-constexpr std::size_t k_smallest_columns = 40;
-constexpr std::size_t k_outcome_columns = 7;  ///< of "UNKNOWN"
-constexpr std::size_t k_verdict_columns = 22;
+constexpr std::size_t k_smallest_columns = 60;
+constexpr std::size_t k_outcome_columns = 7;   ///< of "UNKNOWN"
+constexpr std::size_t k_verdict_columns = 22;  ///< of "unsupported-by-pytorch"
 constexpr std::size_t k_indent = 2 + k_outcome_columns + 2;
 constexpr std::size_t k_fixes = 2;
 constexpr std::size_t k_name_lines = 3;  ///< of a list of names, about
@@ -70,18 +70,14 @@ class Table {
 
   void write_pair(const AuditGroup& hosts, const AuditGroup& images) {
     const auto judgement = m_grid.judgement(hosts.first(), images.first());
-    const auto names = wrapped(shortened(images, k_name_lines * m_columns, "images"), m_columns - k_indent);
-    const auto room = m_columns - k_indent;
-    m_out << "  " << outcome(judgement.verdict) << "  ";
-    const auto verdict = std::string(name(judgement.verdict));
-    // The verdict stands in a column of its own where that leaves room for the name.
-    const bool fits = names.size() == 1 && columns_of(names[0]) + 2 + k_verdict_columns <= room;
-    m_out << (fits ? padded(names[0], room - k_verdict_columns) + verdict : names[0]) << "\n";
-    for (std::size_t i = 1; i < names.size(); ++i) m_out << std::string(k_indent, ' ') << names[i] << "\n";
-    if (!fits) m_out << std::string(k_indent, ' ') << verdict << "\n";
+    const auto indent = k_indent + k_verdict_columns + 2;
+    const auto names = wrapped(shortened(images, k_name_lines * m_columns, "images"), m_columns - indent);
+    m_out << "  " << outcome(judgement.verdict) << "  "
+          << padded(std::string(name(judgement.verdict)), k_verdict_columns) << "  " << names[0] << "\n";
+    for (std::size_t i = 1; i < names.size(); ++i) m_out << std::string(indent, ' ') << names[i] << "\n";
     if (!audit::runs(judgement.verdict)) write_reason(judgement);
     for (const auto& one : judgement.limitations)
-      write_wrapped(printable("without " + one.feature + ": " + one.text), k_indent, 2);
+      write_wrapped(one_line("without " + one.feature + ": " + one.text), k_indent, 2);
   }
 
   void write_reason(const audit::Judgement& judgement) {
@@ -89,14 +85,14 @@ class Table {
     if (!reasons.empty()) {
       auto text = reasons[0].text;
       if (!reasons[0].source.empty()) text += " (" + reasons[0].source + ")";
-      if (reasons.size() > 1) text += fmt::format("; {} more with --format json", reasons.size() - 1);
-      write_wrapped(printable(text), k_indent, 2);
+      if (reasons.size() > 1) text += fmt::format("; {} more in --format json", reasons.size() - 1);
+      write_wrapped(one_line(text), k_indent, 2);
     }
     for (std::size_t i = 0; i < std::min(k_fixes, judgement.fixes.size()); ++i) {
-      write_wrapped("fix: " + printable(judgement.fixes[i].text), k_indent, 2);
+      write_wrapped("fix: " + one_line(judgement.fixes[i].text), k_indent, 2);
       // Never wrapped: it is to be copied.
       if (!judgement.fixes[i].command.empty())
-        m_out << std::string(k_indent + 2, ' ') << m_paint.cyan(printable(judgement.fixes[i].command)) << "\n";
+        m_out << std::string(k_indent + 2, ' ') << m_paint.cyan(one_line(judgement.fixes[i].command)) << "\n";
     }
   }
 
@@ -110,7 +106,7 @@ class Table {
     auto text = fmt::format("{} of {} pairs run", m_grid.running(), m_grid.pairs());
     if (!others.empty()) text += "; the others: " + others;
     write_wrapped(text, 0, 2);
-    m_out << m_paint.dim("data as of " + printable(m_grid.matrix_date)) << "\n";
+    m_out << m_paint.dim("data as of " + one_line(m_grid.matrix_date)) << "\n";
   }
 
   const AuditGrid& m_grid;

@@ -74,7 +74,7 @@ std::string valid_utf8(std::string_view text) {
   return valid;
 }
 
-std::string printable(std::string_view text) {
+std::string one_line(std::string_view text) {
   std::string line;
   bool space = false;
   each_character(text, [&](std::uint32_t code, std::string_view bytes) {
@@ -137,7 +137,7 @@ std::string markup_escaped(std::string_view text) {
         escaped += "&#39;";
         return;
       case '\r':
-        escaped += "&#13;";  // a parser would make a line end of it
+        escaped += ' ';  // no reference to it is allowed in HTML, and a parser would make a line end of it
         return;
       default:
         break;

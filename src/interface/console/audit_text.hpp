@@ -13,7 +13,7 @@ std::string valid_utf8(std::string_view text);
 
 /// On one line, for people: valid_utf8, white space as single spaces; other control codes, and what changes the
 /// direction of writing (Unicode UAX #9), as U+FFFD.
-std::string printable(std::string_view text);
+std::string one_line(std::string_view text);
 
 /// How many columns of a terminal valid text takes: a column for each code point, two for those of East Asia.
 std::size_t columns_of(std::string_view text);

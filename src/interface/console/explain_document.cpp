@@ -18,7 +18,7 @@ constexpr std::size_t k_label_columns = 8;
 std::string paragraph(std::string_view label, std::string_view text, std::size_t columns) {
   const auto indent = 2 + k_label_columns;
   std::string written;
-  for (const auto& line : wrapped(printable(text), columns > indent + 20 ? columns - indent : 20))
+  for (const auto& line : wrapped(one_line(text), columns > indent + 20 ? columns - indent : 20))
     written += (written.empty() ? fmt::format("  {:<{}}", label, k_label_columns) : std::string(indent, ' ')) +
                line + "\n";
   return written;
