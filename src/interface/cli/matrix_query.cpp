@@ -59,8 +59,12 @@ Result<Conditions> understand(const Matrix& matrix, const MatrixQuery& query) {
   if (!query.driver.empty()) {
     TK_TRY(conditions.driver, version::DriverVersion::parse(query.driver));
   }
-  TK_TRY(conditions.cuda, version::SpecifierSet::parse(query.cuda));
-  TK_TRY(conditions.pytorch, version::SpecifierSet::parse(query.pytorch));
+  if (!query.cuda.empty()) {
+    TK_TRY(conditions.cuda, version::SpecifierSet::parse(query.cuda));
+  }
+  if (!query.pytorch.empty()) {
+    TK_TRY(conditions.pytorch, version::SpecifierSet::parse(query.pytorch));
+  }
   conditions.python = query.python;
   if (!query.architecture.empty()) {
     TK_TRY(conditions.architecture, matrix::parse_architecture(query.architecture));

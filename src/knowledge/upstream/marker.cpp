@@ -11,7 +11,7 @@ using base::Result;
 
 namespace {
 
-base::Unexpected invalid(std::string_view line, const std::string& what) {
+base::Unexpected unreadable(std::string_view line, const std::string& what) {
   return base::fail(base::ErrorCode::input_invalid,
                     "the requirement '" + std::string(base::trim(line)) + "' cannot be read: " + what);
 }
@@ -35,7 +35,7 @@ class Marker {
   Result<Truth> evaluate() {
     TK_TRY(auto truth, disjunction());
     skip_space();
-    if (!m_rest.empty()) return invalid(m_line, "'" + std::string(m_rest) + "' follows its marker");
+    if (!m_rest.empty()) return unreadable(m_line, "'" + std::string(m_rest) + "' follows its marker");
     return truth;
   }
 
@@ -48,7 +48,7 @@ class Marker {
       if (left.kind == Truth::Kind::never || right.kind == Truth::Kind::always)
         left = right;
       else
-        return invalid(m_line, "its marker asks for one of two ranges of Python versions");
+        return unreadable(m_line, "its marker asks for one of two ranges of Python versions");
     }
     return left;
   }
@@ -61,7 +61,7 @@ class Marker {
       if (left.kind == Truth::Kind::always || right.kind == Truth::Kind::never)
         left = right;
       else
-        return invalid(m_line, "its marker has two clauses about the Python version");
+        return unreadable(m_line, "its marker has two clauses about the Python version");
     }
     return left;
   }
@@ -69,11 +69,11 @@ class Marker {
   Result<Truth> comparison() {
     skip_space();
     if (m_rest.starts_with('(')) {
-      if (++m_depth > k_marker_depth) return invalid(m_line, "its marker is nested too deep");
+      if (++m_depth > k_marker_depth) return unreadable(m_line, "its marker is nested too deep");
       m_rest.remove_prefix(1);
       TK_TRY(auto inner, disjunction());
       skip_space();
-      if (!m_rest.starts_with(')')) return invalid(m_line, "a parenthesis is open");
+      if (!m_rest.starts_with(')')) return unreadable(m_line, "a parenthesis is open");
       m_rest.remove_prefix(1);
       --m_depth;
       return inner;
@@ -81,23 +81,24 @@ class Marker {
     TK_TRY(const auto left, operand());
     TK_TRY(auto comparator, comparator_word());
     TK_TRY(const auto right, operand());
-    if (left.is_literal == right.is_literal) return invalid(m_line, "its marker compares no variable with a text");
+    if (left.is_literal == right.is_literal)
+      return unreadable(m_line, "its marker compares no variable with a text");
     const auto& variable = left.is_literal ? right.text : left.text;
     const auto& literal = left.is_literal ? left.text : right.text;
     if (variable == "python_version") {
       if (left.is_literal || comparator.find('i') != std::string::npos)
-        return invalid(m_line, "its marker says python_version in an unusual way");
+        return unreadable(m_line, "its marker says python_version in an unusual way");
       return Truth{Truth::Kind::on_python, "python_version " + comparator + " \"" + literal + "\""};
     }
     const auto value = value_of(variable);
-    if (!value) return invalid(m_line, "its marker depends on " + variable);
+    if (!value) return unreadable(m_line, "its marker depends on " + variable);
     if (comparator == "==") return Truth::of(*value == literal);
     if (comparator == "!=") return Truth::of(*value != literal);
     const bool is_inside =
         left.is_literal ? value->find(literal) != std::string::npos : literal.find(*value) != std::string::npos;
     if (comparator == "in") return Truth::of(is_inside);
     if (comparator == "not in") return Truth::of(!is_inside);
-    return invalid(m_line, "its marker orders " + variable + ", which is no version");
+    return unreadable(m_line, "its marker orders " + variable + ", which is no version");
   }
 
   struct Operand {
@@ -108,13 +109,13 @@ class Marker {
     skip_space();
     if (m_rest.starts_with('"') || m_rest.starts_with('\'')) {
       const auto end = m_rest.find(m_rest.front(), 1);
-      if (end == std::string_view::npos) return invalid(m_line, "a quotation is open");
+      if (end == std::string_view::npos) return unreadable(m_line, "a quotation is open");
       Operand literal{std::string(m_rest.substr(1, end - 1)), true};
       m_rest.remove_prefix(end + 1);
       return literal;
     }
     const auto word = leading_word();
-    if (word.empty()) return invalid(m_line, "its marker is no marker");
+    if (word.empty()) return unreadable(m_line, "its marker is no marker");
     m_rest.remove_prefix(word.size());
     return Operand{std::string(word), false};
   }
@@ -128,7 +129,7 @@ class Marker {
       }
     if (take_word("in")) return std::string("in");
     if (take_word("not") && take_word("in")) return std::string("not in");
-    return invalid(m_line, "its marker has no comparison");
+    return unreadable(m_line, "its marker has no comparison");
   }
 
   std::string_view leading_word() const {
@@ -178,7 +179,7 @@ Result<std::optional<std::string>> requirement_on_linux(std::string_view line, m
                                                         std::string_view extra) {
   const auto semicolon = line.find(';');
   auto text = plain(line.substr(0, semicolon));
-  if (text.empty()) return invalid(line, "it names no package");
+  if (text.empty()) return unreadable(line, "it names no package");
   if (semicolon == std::string_view::npos) return std::optional(std::move(text));
   TK_TRY(const auto truth, Marker(line, line.substr(semicolon + 1), architecture, extra).evaluate());
   if (truth.kind == Truth::Kind::never) return std::optional<std::string>();

@@ -14,7 +14,7 @@ using document::JsonValue;
 
 namespace {
 
-constexpr unsigned k_json_depth = 12;
+constexpr unsigned k_redistribution_depth = 12;
 
 /// "2025-03-05" of "2025-03-05" or of a longer time; empty for anything else.
 std::string day_of(const std::string& text) {
@@ -68,7 +68,7 @@ bool is_redistribution_name(std::string_view file_name, std::string& release) {
 
 Result<Redistribution> parse_redistribution(std::string_view json, const std::string& file,
                                             const std::string& release) {
-  TK_TRY(const auto root, JsonValue::parse(json, file, {k_redistribution_limit_bytes, k_json_depth}));
+  TK_TRY(const auto root, JsonValue::parse(json, file, {k_redistribution_limit_bytes, k_redistribution_depth}));
   Redistribution redistribution;
   TK_TRY(redistribution.product, root.text_or_empty("release_product"));
   TK_TRY(redistribution.release, root.text_or_empty("release_label"));

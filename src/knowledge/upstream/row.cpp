@@ -56,6 +56,8 @@ std::string_view name(Table table) {
       return "metapackage";
     case Table::toolkit:
       return "toolkit";
+    case Table::nccl:
+      return "nccl";
   }
   return "";
 }
@@ -168,6 +170,16 @@ Row row_of(const matrix::Toolkit& toolkit) {
   return result;
 }
 
+Row row_of(const matrix::Nccl& packages) {
+  const auto label = fmt::format("NCCL for CUDA {}", packages.cuda_major);
+  auto result = row(Table::nccl, label, label, label, "nccl.toml", {0, version::Version::of({packages.cuda_major})},
+                    packages.from);
+  result.fields.push_back({"first", toml_text(packages.first.to_string())});
+  result.fields.push_back({"last", toml_text(packages.last.to_string())});
+  result.fields.push_back({"cuda_major", std::to_string(packages.cuda_major), Role::identity});
+  return result;
+}
+
 std::vector<Row> known_rows(const matrix::Matrix& matrix) {
   std::vector<Row> rows;
   const auto add = [&rows](const auto& table) {
@@ -178,6 +190,8 @@ std::vector<Row> known_rows(const matrix::Matrix& matrix) {
   add(matrix.companions);
   add(matrix.metapackages);
   add(matrix.toolkits);
+  for (const auto& row : matrix.nccls)
+    if (row.compute.empty()) rows.push_back(row_of(row));
   return rows;
 }
 

@@ -12,7 +12,7 @@
 namespace torchkiln::upstream {
 
 /// The tables that are kept up to date.
-enum class Table { release, build, companion, metapackage, toolkit };
+enum class Table { release, build, companion, metapackage, toolkit, nccl };
 /// Its name in the manifests.
 std::string_view name(Table table);
 
@@ -64,8 +64,10 @@ Row row_of(const matrix::Build& build);
 Row row_of(const matrix::Companion& companion);
 Row row_of(const matrix::Metapackage& metapackage);
 Row row_of(const matrix::Toolkit& toolkit);
+/// The range of NCCL packages for a CUDA major version.
+Row row_of(const matrix::Nccl& packages);
 
-/// Every row of those tables.
+/// Every row of those tables; of NCCL's those that are about packages, not about the GPUs of some versions.
 std::vector<Row> known_rows(const matrix::Matrix& matrix);
 
 /// Lines of TOML for the row, without a blank line at either end.

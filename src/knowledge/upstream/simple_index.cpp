@@ -17,9 +17,9 @@ using base::Result;
 namespace {
 
 /// JSON pages are flat: files, their hashes, and what a file's metadata hashes to.
-constexpr unsigned k_json_depth = 8;
+constexpr unsigned k_page_depth = 8;
 
-base::Unexpected bad(const std::string& url, const std::string& what) {
+base::Unexpected bad_page(const std::string& url, const std::string& what) {
   return fail(ErrorCode::input_invalid, base::without_credentials(url) + " is no page of a package index: " + what,
               {"the address of a Python package index ends in /simple, as a rule"});
 }
@@ -153,11 +153,11 @@ std::size_t tag_end(std::string_view page, std::size_t at) {
 Result<void> each_tag(std::string_view page, const std::string& url,
                       const std::function<Result<void>(std::string_view, const Attributes&)>& take) {
   if (page.size() > k_page_limit_bytes)
-    return bad(url, "it has more than " + base::format_bytes(k_page_limit_bytes));
+    return bad_page(url, "it has more than " + base::format_bytes(k_page_limit_bytes));
   for (std::size_t at = page.find('<'); at != std::string_view::npos; at = page.find('<', at)) {
     if (page.substr(at).starts_with("<!--")) {
       const auto end = page.find("-->", at + 4);
-      if (end == std::string_view::npos) return bad(url, "a comment does not end");
+      if (end == std::string_view::npos) return bad_page(url, "a comment does not end");
       at = end + 3;
       continue;
     }
@@ -166,8 +166,8 @@ Result<void> each_tag(std::string_view page, const std::string& url,
     const auto name = base::lower(page.substr(begin, std::min<std::size_t>(at - begin, 16)));
     if (name != "a" && name != "meta") continue;
     const auto end = tag_end(page, at);
-    if (end == std::string_view::npos) return bad(url, "a tag does not end");
-    if (end - at > k_page_text_limit_bytes) return bad(url, "a tag is longer than any address");
+    if (end == std::string_view::npos) return bad_page(url, "a tag does not end");
+    if (end - at > k_page_text_limit_bytes) return bad_page(url, "a tag is longer than any address");
     TK_CHECK(take(name, parse_attributes(page.substr(at, end - at))));
     at = end;
   }
@@ -203,7 +203,7 @@ std::optional<Target> target_of(const std::string& page_url, const std::string& 
 /// PEP 629: a reader must refuse another major version.
 Result<void> check_version(const std::string& version, const std::string& url) {
   if (version.starts_with("1.")) return {};
-  return bad(url, "it has version '" + version + "' of the interface, and 1.x is known");
+  return bad_page(url, "it has version '" + version + "' of the interface, and 1.x is known");
 }
 
 Result<std::vector<IndexFile>> parse_html(std::string_view page, const std::string& url) {
@@ -220,7 +220,7 @@ Result<std::vector<IndexFile>> parse_html(std::string_view page, const std::stri
     const auto reference = value("href");
     const auto target = reference ? target_of(url, *reference) : std::nullopt;
     if (!target || target->link.name.empty()) return {};
-    if (files.size() == k_page_files_limit) return bad(url, "it has more files than any project");
+    if (files.size() == k_page_files_limit) return bad_page(url, "it has more files than any project");
     IndexFile file;
     file.name = target->link.name;
     file.url = target->link.url;
@@ -282,13 +282,13 @@ Result<IndexFile> parse_json_file(const document::JsonValue& item, const std::st
 
 Result<std::vector<IndexFile>> parse_json(std::string_view page, const std::string& url) {
   TK_TRY(const auto root,
-         document::JsonValue::parse(page, base::without_credentials(url), {k_page_limit_bytes, k_json_depth}));
+         document::JsonValue::parse(page, base::without_credentials(url), {k_page_limit_bytes, k_page_depth}));
   TK_TRY(const auto meta, root.member("meta"));
   TK_TRY(const auto version, meta.text_or_empty("api-version"));
   TK_CHECK(check_version(version, url));
   TK_TRY(const auto list, root.member("files"));
   TK_TRY(const auto items, list.items());
-  if (items.size() > k_page_files_limit) return bad(url, "it has more files than any project");
+  if (items.size() > k_page_files_limit) return bad_page(url, "it has more files than any project");
   std::vector<IndexFile> files;
   for (const auto& item : items) {
     TK_TRY(auto file, parse_json_file(item, url));
@@ -302,7 +302,7 @@ Result<std::vector<IndexFile>> parse_json(std::string_view page, const std::stri
 Result<std::vector<IndexFile>> parse_project_page(std::string_view page, const std::string& url) {
   const auto text = base::trim(page);
   if (text.starts_with('{')) return parse_json(text, url);
-  if (!text.starts_with('<')) return bad(url, "it is neither HTML nor JSON");
+  if (!text.starts_with('<')) return bad_page(url, "it is neither HTML nor JSON");
   return parse_html(text, url);
 }
 
@@ -311,7 +311,7 @@ Result<std::vector<Link>> parse_links(std::string_view page, const std::string& 
   TK_CHECK(each_tag(page, url, [&](std::string_view tag, const Attributes& attributes) -> Result<void> {
     const auto reference = attributes.find("href");
     if (tag != "a" || reference == attributes.end()) return {};
-    if (links.size() == k_page_files_limit) return bad(url, "it has more links than any folder");
+    if (links.size() == k_page_files_limit) return bad_page(url, "it has more links than any folder");
     if (auto target = target_of(url, reference->second); target && !target->link.name.empty())
       links.push_back(std::move(target->link));
     return {};

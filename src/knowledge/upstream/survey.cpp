@@ -56,6 +56,7 @@ class Surveyor {
   Result<void> metapackages();
   Result<void> redistributions();
   void add_toolkit(const Redistribution& redistribution);
+  void add_nccl(const matrix::Nccl& known, const std::vector<WheelFamily>& families);
 
   Result<void> add_release(const WheelFamily& family, matrix::Grade grade, const std::string& day);
   void list_build(const WheelFamily& family, const std::string& index, const std::string& variant);
@@ -139,6 +140,17 @@ Result<void> Surveyor::read_lists() {
     pages.push_back({name,
                      {joined(m_request.index, name), std::nullopt, std::string(k_page_types)},
                      project(m_projects[name], name)});
+  for (const auto& known : m_matrix.nccls) {
+    const auto name = fmt::format("nvidia-nccl-cu{}", known.cuda_major);
+    if (!known.compute.empty()) continue;
+    pages.push_back({name,
+                     {joined(m_request.index, name), std::nullopt, std::string(k_page_types)},
+                     [this, &known, name](const sys::FetchResult& page) -> Result<void> {
+                       TK_TRY(const auto files, parse_project_page(page.body, page.url));
+                       add_nccl(known, families_of(linux_wheels(files, name)));
+                       return {};
+                     }});
+  }
   if (!m_request.torch_index.empty()) {
     // Builds that upstream may have: those that somebody names for its index, and one for each CUDA release.
     std::set<std::string> variants;
@@ -177,6 +189,17 @@ Result<void> Surveyor::read_lists() {
                 base::without_credentials(m_request.index) + " lists no wheel of torch for Linux");
   step.end(fmt::format("{} there, {} torch wheel families for Linux", files, m_projects["torch"].size()));
   return {};
+}
+
+/// The range of the packages that the index has, pre-releases aside.
+void Surveyor::add_nccl(const matrix::Nccl& known, const std::vector<WheelFamily>& families) {
+  if (families.empty()) return;
+  matrix::Nccl packages;
+  packages.cuda_major = known.cuda_major;
+  packages.first = families.back().version;
+  packages.last = families.front().version;
+  packages.from = measured(known.from.source);
+  add_row(row_of(packages), Extent::listing);
 }
 
 Result<void> Surveyor::add_release(const WheelFamily& family, matrix::Grade grade, const std::string& day) {

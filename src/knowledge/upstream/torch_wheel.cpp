@@ -20,13 +20,13 @@ namespace {
 constexpr std::string_view k_torch_version_member = "torch/version.py";
 constexpr std::string_view k_torch_library_member = "torch/lib/libtorch_python.so";
 
-base::Unexpected bad(const std::string& file, const std::string& what) {
+base::Unexpected bad_wheel(const std::string& file, const std::string& what) {
   return fail(ErrorCode::input_invalid, file + ": " + what);
 }
 
 Result<std::string> member(const RemoteWheel& wheel, std::string_view name, const std::string& file) {
   const auto found = wheel.members.find(std::string(name));
-  if (found == wheel.members.end()) return bad(file, "it has no " + std::string(name));
+  if (found == wheel.members.end()) return bad_wheel(file, "it has no " + std::string(name));
   return found->second;
 }
 
@@ -79,12 +79,12 @@ Result<matrix::Build> torch_build(const WheelFamily& family, const RemoteWheel& 
   build.variant = version.cuda ? version.cuda->build_name() : "cpu";
   const auto local = version.version.local();
   if (version.version.without_local() != build.pytorch || metadata.version.without_local() != build.pytorch)
-    return bad(file, "its torch/version.py or METADATA is of another version than its name");
+    return bad_wheel(file, "its torch/version.py or METADATA is of another version than its name");
   // Wheels of aarch64 before 2.6 have no local version at all.
   if ((!local.empty() || version.cuda) && local != build.variant)
-    return bad(file, "torch/version.py says " + version.version.to_string() + ", and its CUDA is that of " +
-                         build.variant);
-  if (version.cuda && !library.sass) return bad(file, "its library has no list of GPU architectures");
+    return bad_wheel(file, "torch/version.py says " + version.version.to_string() + ", and its CUDA is that of " +
+                               build.variant);
+  if (version.cuda && !library.sass) return bad_wheel(file, "its library has no list of GPU architectures");
   build.sass = version.cuda ? library.sass : std::vector<version::ComputeCapability>{};
   if (version.cuda) build.ptx = library.ptx;
   if (!library.specific.empty())
@@ -136,7 +136,7 @@ Result<matrix::Metapackage> metapackage_of(const std::string& metadata_text, con
     const auto own = std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
       return lines.size() == 1 || package_of(line).ends_with("-" + extra);
     });
-    if (own == lines.end()) return bad(file, "its METADATA does not say what the extra \"" + extra + "\" is");
+    if (own == lines.end()) return bad_wheel(file, "its METADATA does not say what the extra \"" + extra + "\" is");
     metapackage.extras.emplace_back(extra, *own);
   }
   return metapackage;

@@ -13,7 +13,7 @@ using version::ComputeCapability;
 
 namespace {
 
-base::Unexpected bad(const std::string& file, const std::string& what) {
+base::Unexpected bad_file(const std::string& file, const std::string& what) {
   return fail(ErrorCode::input_invalid, file + ": " + what);
 }
 
@@ -63,7 +63,7 @@ bool add_flag(std::string_view word, LibraryFacts& facts) {
   return true;
 }
 
-/// The list is one C string of flags with blanks between them; "sm_" alone stands in many other texts.
+/// The list is flags with blanks between them; "sm_" alone stands in many other texts.
 std::optional<LibraryFacts> parse_flags(std::string_view text) {
   LibraryFacts facts;
   facts.sass.emplace();
@@ -77,7 +77,10 @@ std::optional<LibraryFacts> parse_flags(std::string_view text) {
 void read_flags(std::string_view bytes, LibraryFacts& facts) {
   std::size_t longest = 0;
   for (auto at = bytes.find("sm_"); at != std::string_view::npos; at = bytes.find("sm_", at + 3)) {
-    const auto text = c_string_around(bytes, at);
+    // Up to its NUL. What stands before is no boundary: compilers put constants of 16 bytes without a NUL there.
+    const auto around = c_string_around(bytes, at);
+    if (around.empty()) continue;
+    const auto text = around.substr(at - static_cast<std::size_t>(around.data() - bytes.data()));
     if (text.size() <= longest) continue;
     auto found = parse_flags(text);
     if (!found) continue;
@@ -118,7 +121,7 @@ void read_abi(std::string_view bytes, LibraryFacts& facts) {
 Result<VersionFile> parse_version_file(std::string_view text, const std::string& file) {
   const auto version = assigned(text, "__version__");
   const auto cuda = assigned(text, "cuda");
-  if (!version || !cuda) return bad(file, "its torch/version.py names no version or no CUDA version");
+  if (!version || !cuda) return bad_file(file, "its torch/version.py names no version or no CUDA version");
   VersionFile result;
   TK_TRY(result.version, version::Version::parse(*version));
   if (!cuda->empty()) {
@@ -140,7 +143,7 @@ Result<CoreMetadata> parse_core_metadata(std::string_view text, const std::strin
     if (key == "version") version = value;
     if (key == "requires-dist") metadata.requires_dist.push_back(value);
   }
-  if (metadata.name.empty() || version.empty()) return bad(file, "its METADATA has no name or no version");
+  if (metadata.name.empty() || version.empty()) return bad_file(file, "its METADATA has no name or no version");
   TK_TRY(metadata.version, version::Version::parse(version));
   return metadata;
 }
