@@ -30,6 +30,10 @@ Result<std::string> text_of(const JsonValue& facts, std::string_view name) {
   return value && value->json().is_string() ? value->json().get<std::string>() : std::string();
 }
 
+/// The custom fact that is ours by name: what is wrong in it is an Error. In others it is a note: they may use the
+/// same keys for something else.
+constexpr std::string_view k_own_fact = "torchkiln";
+
 /// A custom fact with our own keys, or with driver_version for the driver.
 Result<void> read_local(const JsonValue& local, const std::string& source, Machine& machine) {
   const auto& json = local.json();
@@ -59,8 +63,12 @@ Result<Machine> read_host(const JsonValue& object, std::string name, const std::
   TK_TRY(const auto local, fact(facts, "local"));
   if (local && local->json().is_object()) {
     TK_TRY(const auto members, local->members());
-    for (const auto& [key, value] : members)
-      TK_CHECK(read_local(value, file + ": ansible_local." + printable(key), machine));
+    for (const auto& [key, value] : members) {
+      auto read = read_local(value, file + ": ansible_local." + printable(key), machine);
+      if (read) continue;
+      if (key == k_own_fact) return base::fail(std::move(read).error());
+      machine.notes.push_back(file + ": " + printable(read.error().message));
+    }
   }
   if (!machine.driver && machine.gpus.empty() && machine.without_gpu.empty())
     machine.notes.push_back(file + ": no fact below ansible_local names a driver or GPUs");

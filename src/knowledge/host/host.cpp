@@ -41,18 +41,18 @@ std::string value_of(std::string_view text, std::string_view key) {
 }
 
 void read_driver(const fs::path& root, Host& host) {
-  const std::string version = "/proc/driver/nvidia/version";
+  const std::string proc = "/proc/driver/nvidia/version";
   const std::string module = "/sys/module/nvidia/version";
-  const auto text = sys::read_file(root / version.substr(1), k_proc_file_max);
+  const auto text = sys::read_file(root / proc.substr(1), k_proc_file_max);
   if (text)
-    if (auto driver = driver_of(*text)) host.driver = Fact<version::DriverVersion>{std::move(*driver), version};
+    if (auto driver = driver_of(*text)) host.driver = Fact<version::DriverVersion>{std::move(*driver), proc};
   const auto line = sys::read_file(root / module.substr(1), k_proc_file_max);
   if (line && !host.driver)
     if (auto driver = version::DriverVersion::parse(*line))
       host.driver = Fact<version::DriverVersion>{std::move(*driver), module};
   if (host.driver) return;
-  host.notes.push_back(text || line ? (text ? version : module) + ": names no driver version"
-                                    : version + ": not there, so no NVIDIA driver is loaded");
+  host.notes.push_back(text || line ? (text ? proc : module) + ": names no driver version"
+                                    : proc + ": not there, so no NVIDIA driver is loaded");
 }
 
 /// Where the dynamic linker finds libcuda on Debian, Red Hat, NixOS, WSL, and in containers of NVIDIA's toolkit.

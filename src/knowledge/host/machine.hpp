@@ -52,7 +52,7 @@ struct Machine {
   std::vector<std::string> notes;  ///< what could not be read, and why
 };
 
-/// `--host 'name=a,driver=535.104.05,gpu=V100'`; docs/audit.md has the keys. usage for anything else.
+/// `--host 'name=a,driver=535.104.05,gpu=V100'`; docs/inventory.md has the keys. usage for anything else.
 base::Result<Machine> parse_machine(std::string_view text);
 
 /// This machine: /proc, /sys/module/nvidia/version, NVML, nvidia-smi, the C library.

@@ -183,7 +183,10 @@ TEST_CASE("Ansible: a fact cache's file since ansible-core 2.19 has the facts in
   CHECK(complaint(R"({"__payload__": "{"})", "a").starts_with("a: __payload__:1:"));
 }
 
-TEST_CASE("Ansible: a custom fact of ours that is wrong is shown with its field") {
-  CHECK(complaint(R"({"ansible_hostname": "n", "ansible_local": {"gpu": {"gpus": "A100"}}})", "a") ==
-        "a: ansible_local.gpu.gpus is a string, not an array");
+TEST_CASE("Ansible: a custom fact of ours that is wrong is shown with its field, another's is a note") {
+  CHECK(complaint(R"({"ansible_hostname": "n", "ansible_local": {"torchkiln": {"gpus": "A100"}}})", "a") ==
+        "a: ansible_local.torchkiln.gpus is a string, not an array");
+  CHECK(machines(R"({"ansible_hostname": "n", "ansible_local": {"rack": {"driver": "535.1", "gpus": 4}}})", "a") ==
+        "n; driver 535.1 [a: ansible_local.rack: driver]; note: a: ansible_local.rack.gpus is a number, not an "
+        "array");
 }
