@@ -29,7 +29,7 @@ std::string architectures(const std::vector<version::ComputeCapability>& list) {
   return text;
 }
 
-std::string row(std::string_view label, std::string_view value) {
+std::string resolution_row(std::string_view label, std::string_view value) {
   return fmt::format("  {:<12} {}\n", label, value);
 }
 
@@ -102,24 +102,27 @@ std::string DataAge::to_string() const {
 std::string resolution_text(const solver::Resolution& r, const DataAge& age, const Paint& paint) {
   std::string text = paint.bold(fmt::format("PyTorch {}+{}", r.pytorch.to_string(), r.build)) +
                      fmt::format(" with Python {} on {}\n", r.python, r.os.id);
-  text += row("CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(), text_of(r.cudnn),
-                                  text_of(r.nccl), text_of(r.triton)));
+  text += resolution_row("CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(),
+                                             text_of(r.cudnn), text_of(r.nccl), text_of(r.triton)));
   if (r.torchvision || r.torchaudio)
-    text +=
-        row("with", fmt::format("torchvision {}, torchaudio {}", text_of(r.torchvision), text_of(r.torchaudio)));
-  text += row("driver", fmt::format("{} or newer; {} for every feature of CUDA {}", r.driver_minimum.to_string(),
-                                    r.driver_without_minor_version_compatibility.to_string(), r.cuda.to_string()));
-  if (r.driver_mode) text += row("", fmt::format("yours runs it in mode {}", name(*r.driver_mode)));
-  text += row("GPUs", architectures(r.sass) + (r.ptx.empty() ? ", no PTX" : ", PTX for " + architectures(r.ptx)));
+    text += resolution_row(
+        "with", fmt::format("torchvision {}, torchaudio {}", text_of(r.torchvision), text_of(r.torchaudio)));
+  text += resolution_row("driver",
+                         fmt::format("{} or newer; {} for every feature of CUDA {}", r.driver_minimum.to_string(),
+                                     r.driver_without_minor_version_compatibility.to_string(), r.cuda.to_string()));
+  if (r.driver_mode) text += resolution_row("", fmt::format("yours runs it in mode {}", name(*r.driver_mode)));
+  text += resolution_row(
+      "GPUs", architectures(r.sass) + (r.ptx.empty() ? ", no PTX" : ", PTX for " + architectures(r.ptx)));
   for (const auto& gpu : r.gpus) {
     const auto model = gpu.model == gpu.requested ? "" : gpu.model + ", ";
-    text += row("", fmt::format("{} ({}compute capability {}): {}, driver {} or newer", gpu.requested, model,
-                                gpu.compute.to_string(), name(gpu.kernels), gpu.driver_minimum.to_string()));
+    text +=
+        resolution_row("", fmt::format("{} ({}compute capability {}): {}, driver {} or newer", gpu.requested, model,
+                                       gpu.compute.to_string(), name(gpu.kernels), gpu.driver_minimum.to_string()));
   }
   if (r.download_bytes)
-    text += row("download", base::format_bytes(*r.download_bytes) + " for PyTorch and what it pins");
-  text += row("index", r.index == "default" ? "the default Python index" : "PyTorch's own index");
-  text += row("data", "as of " + age.to_string());
+    text += resolution_row("download", base::format_bytes(*r.download_bytes) + " for PyTorch and what it pins");
+  text += resolution_row("index", r.index == "default" ? "the default Python index" : "PyTorch's own index");
+  text += resolution_row("data", "as of " + age.to_string());
   for (const auto& warning : r.warnings) text += paint.yellow("warning:") + " " + warning.text + "\n";
   return text;
 }
