@@ -209,7 +209,7 @@ Reason Words::build() const {
                build_source());
   if (m_rule == Rule::python)
     return say(fmt::format("{} has wheels for Python {}: none for {}", m.image_in_words(),
-                           solver::pythons_in_words(m.on().build->python), m.image.python),
+                           m.pythons_in_words(m.on().build->python), m.image.python),
                build_source());
   const auto* release = find_release(m.matrix(), pytorch);
   if (!release) {
@@ -241,8 +241,8 @@ Reason Words::package() const {
   if (m_rule == Rule::package_unknown) return say(fmt::format("the manifests know no {}", called), m.image.source);
   const std::string source = both(source_of(row->from), build_source());
   if (m_rule == Rule::companion_python)
-    return say(fmt::format("{} has wheels for Python {}: none for {}", called,
-                           solver::pythons_in_words(row->python), m.image.python),
+    return say(fmt::format("{} has wheels for Python {}: none for {}", called, m.pythons_in_words(row->python),
+                           m.image.python),
                source);
   if (m_rule == Rule::companion) {
     std::vector<std::string> releases;
@@ -319,6 +319,8 @@ Reason Words::words() const {
     case Rule::pin:
     case Rule::package_unknown:
       return package();
+    case Rule::broken:
+      return say(m.matrix().broken[m_item].what, source_of(m.matrix().broken[m_item].from));
     default:
       return missing();
   }

@@ -16,13 +16,15 @@ class Fixer {
   explicit Fixer(const Pair& pair) : m(pair) {}
 
   std::vector<Fix> run(const matrix::Build* newest, const Image* other) {
+    facts();
     driver();
     host();
     image();
     releases(newest);
-    if (other)
+    if (other && !(newest && other->pytorch == newest->pytorch && other->build == newest->variant))
       add(fmt::format("{}{} runs here as it is", other->name,
                       other->pytorch ? " (PyTorch " + other->pytorch->to_string() + ")" : ""));
+    if (m_fixes.empty()) driver_and_release();
     return std::move(m_fixes);
   }
 
@@ -40,7 +42,9 @@ class Fixer {
   void host();
   void image();
   void releases(const matrix::Build* newest);
-  std::string command(const matrix::Build& build) const;
+  std::string command(const matrix::Build& build, Verdict verdict) const;
+  void driver_and_release();
+  void facts();
 
   const Pair& m;
   std::vector<Fix> m_fixes;
@@ -52,9 +56,10 @@ void Fixer::driver() {
   const auto now = std::upper_bound(drivers.begin(), drivers.end(), *m.machine_facts.driver);
   const auto newer = std::find_if(now, drivers.end(), [&](const auto& driver) { return runs_with(driver); });
   if (newer != drivers.end()) {
-    const bool any_newer = runs_with(drivers.back());
-    return add(fmt::format("driver {}{}", newer->to_string(),
-                           any_newer ? " or newer" : fmt::format(", or another of branch R{}", newer->branch())));
+    const auto last =
+        std::find_if(drivers.rbegin(), drivers.rend(), [&](const auto& driver) { return runs_with(driver); });
+    return add(fmt::format("driver {} or newer{}", newer->to_string(),
+                           last == drivers.rbegin() ? "" : fmt::format(", up to branch R{}", last->branch())));
   }
   const auto older = std::find_if(std::make_reverse_iterator(now), drivers.rend(),
                                   [&](const auto& driver) { return runs_with(driver); });
@@ -89,7 +94,7 @@ void Fixer::host() {
 void Fixer::image() {
   const auto* build = m.on().build;
   if (!build) return;
-  if (fails(Rule::python)) add("Python " + solver::pythons_in_words(build->python));
+  if (fails(Rule::python)) add("Python " + m.pythons_in_words(build->python));
   for (const auto& finding : m.assessment.findings) {
     if (finding.rule != Rule::companion && finding.rule != Rule::companion_cuda) continue;
     const std::string& package = m.image.packages[finding.item].name;
@@ -104,25 +109,52 @@ void Fixer::image() {
   }
 }
 
-std::string Fixer::command(const matrix::Build& build) const {
-  // The solver is asked about x86_64 and about GPUs by their names alone.
-  if (m.architecture() != matrix::Architecture::x86_64 || !m.machine_facts.driver) return {};
+std::string Fixer::command(const matrix::Build& build, Verdict verdict) const {
   std::string text = fmt::format("torchkiln resolve --pytorch {} --driver {}", build.full_version().to_string(),
                                  m.machine_facts.driver->to_string());
   for (const auto& gpu : m.machine_facts.gpus) {
-    const std::string name = gpu->row ? gpu->name : gpu->compute.sm();
-    text += name.find_first_of(" ()") == std::string::npos ? " --gpu " + name : " --gpu '" + name + "'";
+    const std::string called = gpu->row ? gpu->name : gpu->compute.sm();
+    text += called.find_first_of(" ()") == std::string::npos ? " --gpu " + called : " --gpu '" + called + "'";
   }
+  if (m.architecture() != matrix::Architecture::x86_64) text += fmt::format(" --arch {}", name(m.architecture()));
+  if (verdict == Verdict::forward_compat) text += " --forward-compat";
   return text;
+}
+
+/// Where no single change helps: the nearest driver with which there is any release.
+void Fixer::driver_and_release() {
+  if (!m.machine_facts.driver || !m.image.pytorch || fails(Rule::driver_library)) return;
+  const auto& drivers = m.judge.drivers();
+  const auto now = std::upper_bound(drivers.begin(), drivers.end(), *m.machine_facts.driver);
+  const auto release_with = [&](const version::DriverVersion& driver) {
+    return newest_running(m.judge, m.judge.with_driver(m.machine_facts, driver), m.architecture());
+  };
+  for (auto driver = now; driver != drivers.end(); ++driver)
+    if (const auto* build = release_with(*driver))
+      return add(fmt::format("driver {} and PyTorch {}", driver->to_string(), build->full_version().to_string()));
+  for (auto driver = std::make_reverse_iterator(now); driver != drivers.rend(); ++driver)
+    if (const auto* build = release_with(*driver))
+      return add(fmt::format("an older driver, of branch R{}, and PyTorch {}", driver->branch(),
+                             build->full_version().to_string()));
+}
+
+/// What to say about the host, where that is what is missing.
+void Fixer::facts() {
+  if (fails(Rule::driver_unknown))
+    add("say the host's driver: driver=535.104.05 of --host, or an inventory that has it");
+  if (fails(Rule::gpus_unknown)) add("say the host's GPUs: gpu=A100 of --host, or an inventory that has them");
+  if (fails(Rule::gpu_unknown)) add("say the GPU's compute capability: gpu=sm_80 of --host");
+  if (fails(Rule::compat_gpu_unknown)) add("say the GPU's model: gpu=A100 of --host");
+  if (fails(Rule::nvidia_require_unknown))
+    add("say the GPU's brand, as nvidia-smi -q prints it (\"Product Brand\"): an inventory of its XML has it");
 }
 
 void Fixer::releases(const matrix::Build* newest) {
   const auto tell = [&](const matrix::Build& build, const ImageFacts& facts) {
     const auto assessment = m.judge.assess(m.machine_facts, facts);
-    const bool as_the_solver = assessment.verdict != Verdict::forward_compat;
     add(fmt::format("PyTorch {} runs here as it is ({})", build.full_version().to_string(),
                     name(assessment.verdict)),
-        as_the_solver ? command(build) : std::string());
+        command(build, assessment.verdict));
   };
   for (const auto& candidate : m.judge.candidates(m.architecture())) {
     const bool is_newest = candidate.build == newest;

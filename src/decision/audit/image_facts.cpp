@@ -118,6 +118,13 @@ ImageOnArchitecture facts_on(const matrix::Matrix& matrix, const Image& image, m
   on.cudnn = solver::cudnn_row(matrix, *on.build);
   if (!image.python.empty() && !on.build->has_python(image.python)) on.findings.push_back({Rule::python, 0});
   for (std::size_t item = 0; item < image.packages.size(); ++item) judge_package(matrix, image, item, on);
+  on.python = image.python;
+  for (const auto& package : image.packages) on.packages.emplace_back(package.name, package.release);
+  if (const auto* row = solver::find_broken(matrix, {*on.build, on.python, {}, on.packages}))
+    on.findings.push_back({Rule::broken, static_cast<std::size_t>(row - matrix.broken.data())});
+  on.may_break_by_gpu = std::any_of(matrix.broken.begin(), matrix.broken.end(), [&](const matrix::Broken& row) {
+    return row.compute && row.is_about(*on.build);
+  });
   if (on.build->cuda && !on.build->sass) on.findings.push_back({Rule::kernels_unknown, 0});
   std::stable_sort(on.findings.begin(), on.findings.end(),
                    [](const Finding& a, const Finding& b) { return a.rule < b.rule; });

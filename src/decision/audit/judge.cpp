@@ -13,7 +13,7 @@ struct RuleRow {
   Verdict verdict;
 };
 /// In the order of Rule.
-constexpr std::array<RuleRow, 28> k_rules{{{"architecture", Verdict::no_such_build},
+constexpr std::array<RuleRow, 29> k_rules{{{"architecture", Verdict::no_such_build},
                                            {"gpu-present", Verdict::no_gpu},
                                            {"driver-library", Verdict::driver_mismatch},
                                            {"glibc", Verdict::glibc_too_old},
@@ -33,6 +33,7 @@ constexpr std::array<RuleRow, 28> k_rules{{{"architecture", Verdict::no_such_bui
                                            {"companion-cuda", Verdict::packages_conflict},
                                            {"companion-python", Verdict::python_unsupported},
                                            {"pin", Verdict::packages_conflict},
+                                           {"broken", Verdict::packages_conflict},
                                            {"image", Verdict::unknown},
                                            {"driver", Verdict::unknown},
                                            {"gpu", Verdict::unknown},
@@ -48,13 +49,14 @@ constexpr std::array<RuleRow, 28> k_rules{{{"architecture", Verdict::no_such_bui
 std::vector<std::string> possible_brands(const std::string& brand, const std::optional<matrix::NamedGpu>& gpu) {
   if (!brand.empty()) return {brand};
   if (!gpu || !gpu->row) return {""};
+  if (gpu->row->model.find("TITAN") != std::string::npos) return {"titan", "titanrtx"};
   switch (gpu->row->gpu_class) {
     case matrix::GpuClass::datacenter:
       return {"tesla", "nvidia"};
     case matrix::GpuClass::consumer:
-      return {"geforce", "geforcertx", "titan", "titanrtx"};
+      return {"geforce", "geforcertx"};
     case matrix::GpuClass::workstation:
-      return {"quadro", "quadrortx", "nvidiartx", "nvidia", "titan", "titanrtx"};
+      return {"quadro", "quadrortx", "nvidiartx", "nvidia"};
     default:
       return {""};
   }
@@ -109,6 +111,7 @@ class Assessor {
     requirements();
     kernels();
     add_known(m_on.findings);
+    broken();
     unknown();
     conclude();
   }
@@ -123,6 +126,7 @@ class Assessor {
   void requirements();
   void kernels();
   void kernels_of(std::size_t item);
+  void broken();
   void add_known(const std::vector<Finding>& findings);
   void unknown();
   void conclude();
@@ -250,6 +254,15 @@ void Assessor::kernels_of(std::size_t item) {
     return code.major == compute.major && code.minor <= compute.minor;
   });
   fail(same_generation ? Rule::pytorch_table : Rule::kernels, item);
+}
+
+void Assessor::broken() {
+  if (!m_on.may_break_by_gpu) return;
+  solver::Combination combination{*m_on.build, m_on.python, {}, m_on.packages};
+  for (const auto& gpu : m_machine.gpus)
+    if (gpu) combination.gpus.push_back(gpu->compute);
+  const auto* row = solver::find_broken(m_matrix, combination);
+  if (row && row->compute) fail(Rule::broken, static_cast<std::size_t>(row - m_matrix.broken.data()));
 }
 
 void Assessor::add_known(const std::vector<Finding>& findings) {

@@ -37,7 +37,8 @@ enum class Rule : std::uint8_t {
   companion,       ///< torchvision or torchaudio goes with the PyTorch release
   companion_cuda,  ///< torchvision is built for the same CUDA major version, which it checks at import
   companion_python,
-  pin,  ///< the wheel pins another version of the package
+  pin,     ///< the wheel pins another version of the package
+  broken,  ///< the combination is known not to work
   // A fact is missing.
   image_unknown,
   driver_unknown,
@@ -55,7 +56,7 @@ inline bool is_about_missing_fact(Rule rule) {
 std::string_view name(Rule rule);
 Verdict verdict_of(Rule rule);
 
-/// A rule that fails, and for which GPU, package or requirement.
+/// A rule that fails, and for which GPU, package, requirement or row of broken combinations.
 struct Finding {
   Rule rule;
   std::size_t item = 0;
@@ -81,6 +82,9 @@ struct ImageOnArchitecture {
   const matrix::Build* build = nullptr;  ///< the build, with or without CUDA
   const matrix::Cudnn* cudnn = nullptr;
   std::vector<Finding> findings;  ///< those that no machine changes
+  std::string python;
+  std::vector<std::pair<std::string, version::Version>> packages;
+  bool may_break_by_gpu = false;  ///< a row of broken combinations is about the build and some GPUs
 };
 struct ImageFacts {
   bool has_pytorch = false;

@@ -25,6 +25,13 @@ std::string Pair::image_in_words() const {
   return "the image";
 }
 
+std::string Pair::pythons_in_words(const std::vector<std::string>& tags) const {
+  std::vector<std::string> alike;
+  for (const auto& tag : tags)
+    if (tag.ends_with('t') == image.python.ends_with('t')) alike.push_back(tag);
+  return solver::pythons_in_words(std::move(alike));
+}
+
 std::string Pair::gpu_in_words(std::size_t item) const {
   const auto& named = machine_facts.gpus[item];
   if (named && named->row) return solver::gpu_in_words(*named);
@@ -165,11 +172,11 @@ std::vector<Limitation> limitations_of(const Pair& pair) {
       std::any_of(build.requirements.begin(), build.requirements.end(), is_triton))
     limitations.push_back({"torch_compile", fmt::format("{} brings no Triton for Python {}", pair.image_in_words(),
                                                         pair.image.python)});
-  if (pair.assessment.mode == DriverMode::minor_version)
-    limitations.push_back(
-        {"ptx_of_own_kernels",
-         fmt::format("PTX made with CUDA {} at run time does not load on this driver: it needs {}",
-                     build.cuda->to_string(), find_toolkit(pair.matrix(), *build.cuda)->driver.to_string())});
+  const auto* toolkit = build.cuda ? find_toolkit(pair.matrix(), *build.cuda) : nullptr;
+  if (pair.assessment.mode == DriverMode::minor_version && toolkit)
+    limitations.push_back({"runtime_ptx", fmt::format("PTX that CUDA {} makes at run time does not load on this "
+                                                      "driver: it needs {}",
+                                                      build.cuda->to_string(), toolkit->driver.to_string())});
   if (pair.assessment.mode == DriverMode::forward_compat)
     limitations.push_back(
         {"graphics_interop", "CUDA does not share memory with OpenGL and Vulkan through a cuda-compat package"});

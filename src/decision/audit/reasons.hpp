@@ -25,6 +25,8 @@ struct Pair {
   std::optional<version::CudaVersion> cuda() const;
   /// "PyTorch 2.8.0+cu128".
   std::string image_in_words() const;
+  /// The Pythons of wheels, "3.9 to 3.13"; free-threaded ones only where the image has one.
+  std::string pythons_in_words(const std::vector<std::string>& tags) const;
   /// "V100 (compute capability 7.0)".
   std::string gpu_in_words(std::size_t item) const;
 };
