@@ -13,12 +13,14 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).parent
+DAY = "1796083200"  # 2026-12-01: answers say how old the data is
 
 
 def play(command: str, folder: pathlib.Path, program: str) -> list[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHKILN_", "XDG_"))}
     environment |= {"PATH": f"{folder}/.bin:{environment['PATH']}", "HOME": str(folder), "NO_COLOR": "1",
-                    "TORCHKILN_CACHE": f"{folder}/cache", "TORCHKILN_PROGRESS": "none", "LC_ALL": "C.UTF-8"}  # fmt: skip
+                    "TORCHKILN_CACHE": f"{folder}/cache", "TORCHKILN_PROGRESS": "none", "LC_ALL": "C.UTF-8",
+                    "SOURCE_DATE_EPOCH": DAY}  # fmt: skip
     done = subprocess.run(["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     said = done.stdout.splitlines() + ["! " + line for line in done.stderr.splitlines()]
     if done.returncode:

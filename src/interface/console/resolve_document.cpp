@@ -15,8 +15,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t k_brief_lines = 15;
 
 template <class T>
-std::string text_of(const std::optional<T>& value) {
-  return value ? value->to_string() : "none";
+std::string text_of(const std::optional<T>& value, std::string_view otherwise) {
+  return value ? value->to_string() : std::string(otherwise);
 }
 
 std::string architectures(const std::vector<version::ComputeCapability>& list) {
@@ -102,11 +102,12 @@ std::string DataAge::to_string() const {
 std::string resolution_text(const solver::Resolution& r, const DataAge& age, const Paint& paint) {
   std::string text = paint.bold(fmt::format("PyTorch {}+{}", r.pytorch.to_string(), r.build)) +
                      fmt::format(" with Python {} on {}\n", r.python, r.os.id);
-  text += resolution_row("CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(),
-                                             text_of(r.cudnn), text_of(r.nccl), text_of(r.triton)));
+  text += resolution_row(
+      "CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(), text_of(r.cudnn, "not known"),
+                          text_of(r.nccl, "not known"), text_of(r.triton, "not pinned")));
   if (r.torchvision || r.torchaudio)
-    text += resolution_row(
-        "with", fmt::format("torchvision {}, torchaudio {}", text_of(r.torchvision), text_of(r.torchaudio)));
+    text += resolution_row("with", fmt::format("torchvision {}, torchaudio {}", text_of(r.torchvision, "none"),
+                                               text_of(r.torchaudio, "none")));
   text += resolution_row("driver",
                          fmt::format("{} or newer; {} for every feature of CUDA {}", r.driver_minimum.to_string(),
                                      r.driver_without_minor_version_compatibility.to_string(), r.cuda.to_string()));

@@ -187,6 +187,7 @@ std::string_view name(GpuClass gpu_class);
 struct Gpu {
   std::string model;
   std::vector<std::string> aliases;
+  std::vector<std::string> keys;  ///< gpu_key() of the model and the aliases, made when the row is read
   version::ComputeCapability compute;
   GpuClass gpu_class = GpuClass::consumer;
   std::optional<version::DriverVersion>

@@ -52,16 +52,12 @@ std::optional<NamedGpu> find_gpu(const Matrix& matrix, std::string_view text) {
   }
   const Gpu* best = nullptr;
   std::size_t best_size = 0;
-  const auto consider = [&](const Gpu& gpu, std::string_view gpu_name) {
-    const std::string known = gpu_key(gpu_name);
-    if (known.size() <= best_size || std::find(keys.begin(), keys.end(), known) == keys.end()) return;
-    best = &gpu;
-    best_size = known.size();
-  };
-  for (const auto& gpu : matrix.gpus) {
-    consider(gpu, gpu.model);
-    for (const auto& alias : gpu.aliases) consider(gpu, alias);
-  }
+  for (const auto& gpu : matrix.gpus)
+    for (const auto& known : gpu.keys) {
+      if (known.size() <= best_size || std::find(keys.begin(), keys.end(), known) == keys.end()) continue;
+      best = &gpu;
+      best_size = known.size();
+    }
   if (!best) return std::nullopt;
   return NamedGpu{best->model, best->compute, best};
 }
@@ -69,14 +65,11 @@ std::optional<NamedGpu> find_gpu(const Matrix& matrix, std::string_view text) {
 std::optional<std::string> nearest_gpu(const Matrix& matrix, std::string_view text) {
   std::vector<std::string> keys;
   std::vector<std::string> models;
-  const auto add = [&](std::string_view known, const Gpu& gpu) {
-    keys.push_back(gpu_key(known));
-    models.push_back(gpu.model);
-  };
-  for (const auto& gpu : matrix.gpus) {
-    add(gpu.model, gpu);
-    for (const auto& alias : gpu.aliases) add(alias, gpu);
-  }
+  for (const auto& gpu : matrix.gpus)
+    for (const auto& known : gpu.keys) {
+      keys.push_back(known);
+      models.push_back(gpu.model);
+    }
   const auto nearest_key = base::nearest(gpu_key(text), keys);
   if (!nearest_key) return std::nullopt;
   return models[static_cast<std::size_t>(std::find(keys.begin(), keys.end(), *nearest_key) - keys.begin())];

@@ -1,6 +1,7 @@
 #include "knowledge/matrix/rows.hpp"
 
 #include "foundation/base/text.hpp"
+#include "knowledge/matrix/query.hpp"
 
 #include <algorithm>
 #include <array>
@@ -306,6 +307,8 @@ void read_gpu(Table& row, Matrix& matrix) {
   Gpu gpu;
   gpu.model = row.required_text("model").value;
   gpu.aliases = read_list(row, "aliases", parse_text).value_or(std::vector<std::string>{});
+  gpu.keys.push_back(gpu_key(gpu.model));
+  for (const auto& alias : gpu.aliases) gpu.keys.push_back(gpu_key(alias));
   gpu.compute = read_required(row, "compute", ComputeCapability::parse);
   gpu.gpu_class = read_choice<GpuClass, 5>(row, "class");
   gpu.driver = read_optional(row, "driver", DriverVersion::parse);

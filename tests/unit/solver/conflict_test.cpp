@@ -213,3 +213,30 @@ TEST_CASE("where only the default index may be used, that is a reason too") {
         "6 builds that would do are not on the default index, the only one to take packages from here");
   CHECK(refused(asked).fixes.at(0).resolution.pytorch.to_string() == "2.10.0");
 }
+
+TEST_CASE("a compat package is offered as a fix where it is all that is missing, and only there") {
+  const auto conflict = refused({.pytorch = "2.15", .driver = "535.104.05", .gpus = {"A100"}});
+  CHECK(fixes_of(conflict).at(2) ==
+        "cuda-compat-13-2 put into the image => torchkiln resolve --pytorch 2.15 --driver "
+        "535.104.05 --forward-compat --gpu A100 => 2.15.0+cu132 default");
+  for (const auto& fix : refused({.pytorch = "2.15", .driver = "535.104.05", .gpus = {"RTX 4090"}}).fixes)
+    CHECK_FALSE(fix.overrides.forward_compat);
+}
+
+TEST_CASE("a fact of a conflict carries its row's grade, date and source") {
+  const auto conflict = refused({.pytorch = "2.8", .driver = "470.82.01"});
+  CHECK_FALSE(conflict.core[0].grade);
+  CHECK(conflict.core[3].grade == matrix::Grade::documented);
+  CHECK(conflict.core[3].date == "2026-11-21");
+  CHECK(conflict.core[3].origin == "NVIDIA CUDA compatibility guide: minor-version compatibility");
+}
+
+TEST_CASE("what comes nearest on the default index is named in full, as a command that locks") {
+  const auto nearest = [](const Wishes& wishes) {
+    const auto fix = solver::nearest_on_default_index(request(wishes), real_matrix());
+    REQUIRE(fix);
+    return fix->command;
+  };
+  CHECK(nearest({.gpus = {"V100"}}) == "torchkiln lock --pytorch 2.10.0+cu128 --gpu V100");
+  CHECK(nearest({.pytorch = "2.8", .cuda = "12.6"}) == "torchkiln lock --pytorch 2.7.1+cu126 --cuda 12.6");
+}

@@ -212,3 +212,36 @@ TEST_CASE("the answer for aarch64 is of that architecture") {
   CHECK(conflict.summary == "PyTorch 2.10 cannot be had");
   CHECK(chosen(conflict.fixes.front().resolution) == "2.11.0+cu130 default");
 }
+
+TEST_CASE(
+    "newest takes the newest CUDA of the newest PyTorch, experimental or not, and an unadvertised one never") {
+  auto asked = request({.pytorch = "2.10"});
+  CHECK(chosen(resolved(asked)) == "2.10.0+cu128 default");
+  asked.prefer = spec::Prefer::newest;
+  CHECK(chosen(resolved(asked)) == "2.10.0+cu130 pytorch");
+  CHECK(warnings_of(resolved(asked)) == Texts{"experimental-build", "not-on-default-index"});
+  asked = request({.cuda = "12"});
+  asked.prefer = spec::Prefer::newest;
+  CHECK(chosen(resolved(asked)) == "2.14.1+cu126 pytorch");
+}
+
+TEST_CASE("smallest takes the least to download, and what is not known is never smaller") {
+  auto asked = request({.pytorch = ">=2.8"});
+  asked.prefer = spec::Prefer::smallest;
+  const auto resolution = resolved(asked);
+  CHECK(chosen(resolution) == "2.11.0+cu130 default");
+  CHECK(resolution.download_bytes == 2980151037U);
+  asked = request({.pytorch = "2.14.1"});
+  asked.prefer = spec::Prefer::smallest;
+  CHECK(chosen(resolved(asked)) == "2.14.1+cu130 default");
+}
+
+TEST_CASE("the other architecture has its own builds") {
+  auto asked = request({.pytorch = "2.10"});
+  asked.architecture = matrix::Architecture::aarch64;
+  CHECK(chosen(resolved(asked)) == "2.10.0+cu128 pytorch");
+  asked = request({.pytorch = "2.8"});
+  asked.architecture = matrix::Architecture::aarch64;
+  CHECK(chosen(resolved(asked)) == "2.8.0+cu129 pytorch");
+  CHECK(resolved(asked).architecture == matrix::Architecture::aarch64);
+}

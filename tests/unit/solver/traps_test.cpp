@@ -1,6 +1,7 @@
 // The traps where official sources contradict each other or the wheels, as questions to the solver. The numbers are
 // those of the project's collection of facts.
 
+#include "knowledge/matrix/query.hpp"
 #include "unit/solver/real.hpp"
 
 using namespace torchkiln;
@@ -153,17 +154,74 @@ TEST_CASE("T26: a driver need not be the toolkit's own, only of the family") {
   CHECK_FALSE(goes({.pytorch = "2.7.1+cu118", .driver = "450.51.06"}));
 }
 
-TEST_CASE("claims in widely read articles that are false") {
-  CHECK_FALSE(goes({.pytorch = "2.8", .cuda = "12.1"}));
-  CHECK_FALSE(goes({.pytorch = "2.8.0+cu121"}));
-  CHECK_FALSE(goes({.pytorch = "2.8", .cudnn = "8"}));
-  CHECK_FALSE(goes({.pytorch = "2.7", .cudnn = "8"}));
-  CHECK_FALSE(goes({.cuda = ">=12,<13", .cudnn = "8.7"}));
-  CHECK_FALSE(goes({.pytorch = "2.8", .cuda = "11.8"}));
-  CHECK_FALSE(goes({.pytorch = "2.0.1+cu117", .gpus = {"H100"}}));
-  CHECK(goes({.pytorch = "2.0.1+cu118", .gpus = {"H100"}}));
-  CHECK_FALSE(goes({.pytorch = "2.7.1+cu118", .gpus = {"RTX 5090"}}));
-  CHECK(goes({.pytorch = "2.7.1+cu128", .driver = "570.26", .gpus = {"RTX 5090"}}));
+TEST_CASE("T14: torchvision's cu129 wheels leave Blackwell out, although PyTorch's do not") {
+  CHECK(goes({.pytorch = "2.9.1+cu129", .gpus = {"RTX 5090"}}));
+  CHECK(goes({.pytorch = "2.9.1+cu129", .gpus = {"A100"}, .packages = {"torchvision"}}));
+  const auto conflict = refused({.pytorch = "2.9.1+cu129", .gpus = {"RTX 5090"}, .packages = {"torchvision"}});
+  CHECK(core_of(conflict) == Texts{"PyTorch 2.9.1+cu129 is required",
+                                   "GeForce RTX 5090 (compute capability 12.0) must be served",
+                                   "torchvision must be installed",
+                                   "torchvision's cu129 wheels of this time have code for 5.0 to 9.0 and no PTX"});
+  CHECK(conflict.core.back().source.starts_with("manifests/broken.toml:"));
+}
+
+TEST_CASE(
+    "T16: torchvision refuses another CUDA major version only, so 0.29.2 goes with cu130 and not with cu126") {
+  const auto with = resolved({.pytorch = "2.14.1", .packages = {"torchvision==0.29.2"}});
+  CHECK(chosen(with) == "2.14.1+cu130 default");
+  CHECK(with.torchvision->to_string() == "0.29.2");
+  CHECK(resolved({.pytorch = "2.14.1", .packages = {"torchvision"}}).torchvision->to_string() == "0.29.1");
+  const auto conflict = refused({.pytorch = "2.14.1", .cuda = "12.6", .packages = {"torchvision==0.29.2"}});
+  CHECK(core_of(conflict).back().starts_with("torchvision 0.29.2 exists for CUDA 13.2 only"));
+  // And there is no torchaudio for CUDA 13.2 to take from PyTorch's own index (T15).
+  CHECK_FALSE(goes({.pytorch = "2.14.1", .cuda = "13.2", .packages = {"torchaudio"}}));
+  CHECK_FALSE(resolved({.pytorch = "2.14.1", .cuda = "13.2"}).torchaudio);
+  CHECK(goes({.pytorch = "2.15", .packages = {"torchaudio"}}));
+}
+
+TEST_CASE("T19: minor-version compatibility does not cover PTX") {
+  // 12.1 runs the machine code of 12.0; a GPU of 13.0 would have PTX alone.
+  CHECK(goes({.pytorch = "2.8.0+cu129", .driver = "575.51.03", .gpus = {"13.0"}}));
+  CHECK_FALSE(goes({.pytorch = "2.8.0+cu129", .driver = "570.26", .gpus = {"13.0"}}));
+}
+
+TEST_CASE("T20: architecture-specific code is no GPU's, and plain 10.0 code runs on 10.3") {
+  CHECK_FALSE(version::ComputeCapability::parse("sm_100a"));
+  CHECK(resolved({.pytorch = "2.9.1+cu130", .gpus = {"B300"}}).gpus.at(0).kernels == solver::KernelMode::sass);
+}
+
+TEST_CASE("T21: CUDA 13 needs R580, whatever container notes say") {
+  CHECK_FALSE(goes({.pytorch = "2.11.0+cu130", .driver = "570.172.08"}));
+  CHECK(goes({.pytorch = "2.11.0+cu130", .driver = "580.65.06"}));
+}
+
+TEST_CASE("T22: of two dates for R580's end of life the newer page's is the row and the other is in the note") {
+  const auto* branch = matrix::find_branch(real_matrix(), 580);
+  REQUIRE(branch);
+  CHECK(branch->end_of_life == "2028-06");
+  CHECK(branch->from.note.find("2028-08") != std::string::npos);
+}
+
+TEST_CASE("T23: a Volta or Pascal machine with R580 does not get CUDA 13") {
+  for (const char* gpu : {"V100", "GTX 1080 Ti"})
+    CHECK(resolved({.driver = "580.95.05", .gpus = {gpu}}).cuda.major == 12);
+}
+
+TEST_CASE(
+    "T24, T25: compat packages only over the branches of NVIDIA's table, never an older one, never on GeForce") {
+  const auto with_compat = [](Wishes wishes) {
+    auto asked = request(wishes);
+    asked.forward_compat = solver::ForwardCompat::allowed;
+    const auto outcome = solver::solve(asked, real_matrix());
+    const auto* resolution = std::get_if<solver::Resolution>(&outcome);
+    return resolution && resolution->driver_mode == solver::DriverMode::forward_compat;
+  };
+  for (const char* driver : {"535.104.05", "570.26"})
+    CHECK(with_compat({.pytorch = "2.11.0+cu130", .driver = driver, .gpus = {"A100"}}));
+  for (const char* driver : {"470.82.01", "525.60.13", "550.54.14", "560.28.03", "565.57.01", "575.51.03"})
+    CHECK_FALSE(with_compat({.pytorch = "2.11.0+cu130", .driver = driver, .gpus = {"A100"}}));
+  CHECK_FALSE(with_compat({.pytorch = "2.8.0+cu128", .driver = "580.65.06", .gpus = {"A100"}}));  // direct
+  CHECK_FALSE(with_compat({.pytorch = "2.11.0+cu130", .driver = "535.104.05", .gpus = {"RTX 4090"}}));
 }
 
 TEST_CASE("the CUDA builds of every release") {
