@@ -6,9 +6,10 @@
 #include "knowledge/host/machine.hpp"
 #include "knowledge/matrix/load.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <random>
 #include <string>
 #include <vector>
@@ -22,8 +23,9 @@ constexpr double k_limit_s = 2.0;
 /// Words of this many pairs are put together, evenly spread over all.
 constexpr std::size_t k_pairs_told = 2'000;
 
+/// Processor time, which does not depend on who else is busy.
 double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
 /// Hosts with drivers and GPUs of the matrix; `distinct_sources` makes each a kind of its own, as an inventory that
@@ -93,5 +95,5 @@ int main(int argc, char** argv) {
   const double shared = measure(*matrix, "hosts of shared sources", false);
   const double distinct = measure(*matrix, "hosts that are each of their own kind", true);
   std::printf("10,000 hosts x 1,000 images: %.3f s and %.3f s, limit %.1f s\n", shared, distinct, limit_s);
-  return shared < limit_s ? 0 : 1;
+  return std::max(shared, distinct) < limit_s ? 0 : 1;
 }

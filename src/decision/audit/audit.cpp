@@ -1,7 +1,9 @@
 #include "decision/audit/audit.hpp"
 
 #include "decision/audit/fixes.hpp"
+#include "decision/audit/verdicts.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <unordered_map>
 
@@ -91,6 +93,24 @@ std::string key_of(const Image& image) {
   return key.take();
 }
 
+/// Everything that verdicts depend on.
+std::string key_of(const MachineFacts& machine) {
+  Key key;
+  key.add(machine.driver);
+  key.add(machine.architecture);
+  key.add(machine.glibc);
+  key.add(machine.compat);
+  key.add(std::to_string(machine.has_no_gpu * 4 + machine.is_mismatched * 2 + machine.checks_requirements));
+  for (std::size_t i = 0; i < machine.gpus.size(); ++i) {
+    const auto& gpu = machine.gpus[i];
+    key.add(gpu ? gpu->compute.to_string() : "");
+    key.add(gpu && gpu->row ? name(gpu->row->gpu_class) : "");
+    key.add(gpu && gpu->row ? gpu->row->driver : std::nullopt);
+    for (const auto& facts : machine.requirement_facts[i]) key.add(facts.brand);
+  }
+  return key.take();
+}
+
 /// The kind of every item, numbered by first appearance, and how many items each kind has.
 struct Kinds {
   std::vector<std::uint32_t> of;
@@ -122,6 +142,8 @@ struct Report::Workshop {
   std::vector<ImageFacts> images;      ///< by kind
   /// By kind of host: the newest PyTorch among the images that run there; the number of images where there is none.
   std::vector<std::size_t> best_image;
+  /// By kind of host and architecture: the release that the solver would choose.
+  std::vector<Newest> newest;
 
   explicit Workshop(const matrix::Matrix& matrix) : judge(matrix) {}
 };
@@ -148,7 +170,7 @@ Judgement Report::at(std::size_t host, std::size_t image) const {
   judgement.limitations = limitations_of(pair);
   if (!runs(assessment.verdict)) {
     const std::size_t best = shop.best_image[host_kind];
-    judgement.fixes = fixes_of(pair, newest_running(shop.judge, machine, pair.architecture()),
+    judgement.fixes = fixes_of(pair, shop.newest[host_kind][static_cast<std::size_t>(pair.architecture())],
                                best < m_images.size() ? &m_images[best] : nullptr);
   }
   return judgement;
@@ -162,21 +184,37 @@ Report audit(std::vector<host::Machine> hosts, std::vector<Image> images, const 
   for (const auto first : host_kinds.first) shop->machines.push_back(shop->judge.facts_of(hosts[first]));
   for (const auto first : image_kinds.first) shop->images.push_back(shop->judge.facts_of(images[first]));
 
-  report.m_verdicts.reserve(shop->machines.size() * shop->images.size());
+  // The newest PyTorch first: the first that runs is the best of the images.
+  std::vector<std::size_t> newest_first;
+  for (std::size_t i = 0; i < shop->images.size(); ++i)
+    if (images[image_kinds.first[i]].pytorch) newest_first.push_back(i);
+  std::stable_sort(newest_first.begin(), newest_first.end(), [&](std::size_t a, std::size_t b) {
+    return *images[image_kinds.first[a]].pytorch > *images[image_kinds.first[b]].pytorch;
+  });
+
+  // Hosts that differ in sources and names of models alone have the same verdicts.
+  Verdicts verdicts(shop->judge, shop->images);
+  std::unordered_map<std::string, std::size_t> known;
+  const std::size_t count = shop->images.size();
+  report.m_verdicts.resize(shop->machines.size() * count);
   for (std::size_t h = 0; h < shop->machines.size(); ++h) {
-    std::size_t best = images.size();
-    for (std::size_t i = 0; i < shop->images.size(); ++i) {
-      const Verdict verdict = shop->judge.assess(shop->machines[h], shop->images[i]).verdict;
-      report.m_verdicts.push_back(verdict);
-      report.m_counts[static_cast<std::size_t>(verdict)] += host_kinds.count[h] * image_kinds.count[i];
-      const std::size_t image = image_kinds.first[i];
-      if (runs(verdict) && images[image].pytorch &&
-          (best == images.size() || *images[best].pytorch < *images[image].pytorch))
-        best = image;
+    const auto [like, is_new] = known.emplace(key_of(shop->machines[h]), h);
+    Verdict* row = report.m_verdicts.data() + h * count;
+    if (is_new) {
+      verdicts.judge(shop->machines[h], row);
+      shop->newest.push_back(std::all_of(row, row + count, runs) ? Newest{} : verdicts.newest());
+      const auto best =
+          std::find_if(newest_first.begin(), newest_first.end(), [&](auto i) { return runs(row[i]); });
+      shop->best_image.push_back(best == newest_first.end() ? images.size() : image_kinds.first[*best]);
+    } else {
+      std::copy_n(report.m_verdicts.data() + like->second * count, count, row);
+      shop->newest.push_back(shop->newest[like->second]);
+      shop->best_image.push_back(shop->best_image[like->second]);
     }
-    shop->best_image.push_back(best);
+    for (std::size_t i = 0; i < count; ++i)
+      report.m_counts[static_cast<std::size_t>(row[i])] += host_kinds.count[h] * image_kinds.count[i];
   }
-  report.m_image_kinds = shop->images.size();
+  report.m_image_kinds = count;
   report.m_kind_of_host = std::move(host_kinds.of);
   report.m_kind_of_image = std::move(image_kinds.of);
   report.m_hosts = std::move(hosts);

@@ -4,6 +4,7 @@
 #include "decision/solver/words.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -38,6 +39,7 @@ class Fixer {
   bool runs_with(const version::DriverVersion& driver) const {
     return runs_on(m.judge.with_driver(m.machine_facts, driver));
   }
+  bool driver_may_help() const;
   void driver();
   void host();
   void image();
@@ -50,8 +52,18 @@ class Fixer {
   std::vector<Fix> m_fixes;
 };
 
+/// Whether only rules fail that another driver may satisfy.
+bool Fixer::driver_may_help() const {
+  constexpr std::array k_of_driver{Rule::driver_gpu,     Rule::driver_floor, Rule::compat_older,
+                                   Rule::nvidia_require, Rule::ptx,          Rule::nvidia_require_unknown};
+  const auto& findings = m.assessment.findings;
+  return m.machine_facts.driver && std::all_of(findings.begin(), findings.end(), [&](const Finding& finding) {
+           return std::find(k_of_driver.begin(), k_of_driver.end(), finding.rule) != k_of_driver.end();
+         });
+}
+
 void Fixer::driver() {
-  if (!m.machine_facts.driver || fails(Rule::driver_library)) return;
+  if (!driver_may_help()) return;
   const auto& drivers = m.judge.drivers();
   const auto now = std::upper_bound(drivers.begin(), drivers.end(), *m.machine_facts.driver);
   const auto newer = std::find_if(now, drivers.end(), [&](const auto& driver) { return runs_with(driver); });
@@ -126,7 +138,9 @@ void Fixer::driver_and_release() {
   if (!m.machine_facts.driver || !m.image.pytorch || fails(Rule::driver_library)) return;
   const auto& drivers = m.judge.drivers();
   const auto now = std::upper_bound(drivers.begin(), drivers.end(), *m.machine_facts.driver);
-  const auto release_with = [&](const version::DriverVersion& driver) {
+  const auto release_with = [&](const version::DriverVersion& driver) -> const matrix::Build* {
+    for (const auto& gpu : m.machine_facts.gpus)
+      if (!gpu || !solver::drives(m.matrix(), driver, *gpu)) return nullptr;
     return newest_running(m.judge, m.judge.with_driver(m.machine_facts, driver), m.architecture());
   };
   for (auto driver = now; driver != drivers.end(); ++driver)

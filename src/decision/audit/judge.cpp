@@ -303,6 +303,7 @@ Judge::Judge(const matrix::Matrix& matrix) : m_matrix(&matrix) {
     Image image;
     image.pytorch = build.pytorch;
     image.build = build.variant;
+    image.architecture = build.architecture;
     m_candidates[static_cast<std::size_t>(build.architecture)].push_back({&build, facts_of(image)});
   }
   // The matrix has them newest first, the default index and stable builds first within a release.

@@ -91,6 +91,7 @@ NvidiaRequirement::Factor NvidiaRequirement::parse_factor(std::string_view text)
 
 NvidiaRequirement NvidiaRequirement::parse(std::string_view text) {
   NvidiaRequirement requirement;
+  requirement.m_text = text;
   if (text.size() > k_requirement_bytes_max) {
     requirement.m_faults.push_back(fmt::format("longer than {} bytes", k_requirement_bytes_max));
     requirement.m_alternatives.push_back({Factor{}});

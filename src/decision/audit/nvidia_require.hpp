@@ -34,6 +34,8 @@ class NvidiaRequirement {
   /// decides is not known.
   Answer ask(const RequirementFacts& facts) const;
 
+  /// As it was written.
+  const std::string& text() const { return m_text; }
   /// What is malformed: `"brnad=tesla": there is no property brnad`, a line each.
   const std::vector<std::string>& faults() const { return m_faults; }
   /// The version of the first "cuda>=": the CUDA that the image is made with. Empty when there is none.
@@ -57,6 +59,7 @@ class NvidiaRequirement {
 
   std::vector<std::vector<Factor>> m_alternatives;
   std::vector<std::string> m_faults;
+  std::string m_text;
   std::string m_cuda;
 };
 

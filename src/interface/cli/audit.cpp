@@ -18,14 +18,14 @@ namespace {
 /// `kubectl get nodes -o json` of ten thousand nodes has about this size.
 constexpr std::uint64_t k_inventory_bytes_max = 512U << 20;
 
-struct Options {
+struct AuditOptions {
   AuditedImages images;
   std::vector<std::string> hosts, inventories;
   std::string format = "table";
   std::string output;
 };
 
-Result<std::vector<host::Machine>> read_hosts(const Options& options) {
+Result<std::vector<host::Machine>> read_hosts(const AuditOptions& options) {
   std::vector<host::Machine> machines;
   for (const auto& text : options.hosts) {
     TK_TRY(auto machine, host::parse_machine(text));
@@ -40,7 +40,7 @@ Result<std::vector<host::Machine>> read_hosts(const Options& options) {
   return host::merge(std::move(machines));
 }
 
-Result<int> run_audit(const Options& options, Session& session) {
+Result<int> run_audit(const AuditOptions& options, Session& session) {
   const auto format = session.is_json() ? console::AuditFormat::json : console::parse_audit_format(options.format);
   if (!format)
     return base::fail(base::ErrorCode::usage, "--format '" + options.format + "' is none of " +
@@ -68,7 +68,7 @@ Result<int> run_audit(const Options& options, Session& session) {
 
 void add_audit(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("audit", "Say which machine runs which image, and what would help");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AuditOptions>();
   command->add_option("image", options->images.images, "Images and locks to judge: oci:DIR[:TAG], kiln.lock")
       ->type_name("IMAGE|kiln.lock");
   const std::string hosts = "Hosts (default: this machine)";

@@ -2,6 +2,8 @@
 
 #include "unit/audit/audit_fixture.hpp"
 
+#include <random>
+
 using namespace torchkiln;
 
 TEST_CASE("hosts that are alike but for their name are of one kind, and every verdict is counted") {
@@ -33,6 +35,61 @@ TEST_CASE("a host's source is in its reasons, so another source is another kind"
   const auto report = audit::audit({a, b}, {release("2.8.0")}, real_matrix());
   CHECK(report.kind_of_host(0) != report.kind_of_host(1));
   CHECK(report.at(1, 0).reasons[0].source.find("nodes.json:12") != std::string::npos);
+}
+
+TEST_CASE("on random hosts and images the verdicts of a report are those that its words are about") {
+  std::mt19937 random(20261121);
+  const auto& matrix = real_matrix();
+  const auto pick = [&](const auto& rows) -> const auto& {
+    return rows[random() % rows.size()];
+  };
+  const auto often = [&](unsigned per_cent) { return random() % 100 < per_cent; };
+  std::vector<host::Machine> hosts;
+  for (int i = 0; i < 60; ++i) {
+    host::Machine host;
+    if (often(90)) host.driver = {pick(matrix.toolkits).driver, "test"};
+    if (often(5)) host.userland = {pick(matrix.toolkits).driver, "test"};
+    for (unsigned gpus = random() % 3; gpus > 0; --gpus) host.gpus.emplace_back().model = pick(matrix.gpus).model;
+    if (host.gpus.empty() && often(50)) host.without_gpu = "test";
+    if (often(20)) host.glibc = {pick(matrix.systems).glibc, "test"};
+    if (often(30))
+      host.architecture = {often(50) ? matrix::Architecture::aarch64 : matrix::Architecture::x86_64, ""};
+    if (often(20)) host.compat_package = {pick(matrix.forward_compat).cuda, "test"};
+    if (often(40)) host.injection = {often(50) ? host::Injection::legacy : host::Injection::cdi, "test"};
+    hosts.push_back(std::move(host));
+  }
+  std::vector<audit::Image> images;
+  for (int i = 0; i < 150; ++i) {
+    audit::Image image;
+    const auto& build = pick(matrix.builds);
+    if (often(90)) image.pytorch = build.pytorch;
+    if (often(90)) image.build = often(95) ? build.variant : "cu999";
+    if (often(30)) image.architecture = build.architecture;
+    if (often(40)) image.python = pick(build.python);
+    if (often(20)) image.glibc = pick(matrix.systems).glibc;
+    const auto& companion = pick(matrix.companions);
+    if (often(30)) image.packages.push_back({companion.package, companion.release});
+    if (often(30)) image.requirements.emplace_back("NVIDIA_REQUIRE_CUDA", requirement_of_cuda_12_8());
+    if (often(10)) image.requirements.emplace_back("NVIDIA_REQUIRE_ARCH", "arch>=8.0");
+    if (often(5)) image.requirements.emplace_back("NVIDIA_REQUIRE_MORE", "cuda=>1");
+    images.push_back(std::move(image));
+  }
+  const auto report = audit::audit(hosts, images, matrix);
+  for (std::size_t h = 0; h < hosts.size(); ++h)
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const auto judgement = report.at(h, i);
+      INFO("host " << h << ", image " << i);
+      REQUIRE(judgement.verdict == report.verdict(h, i));
+      REQUIRE_FALSE(judgement.reasons.empty());
+      for (const auto& reason : judgement.reasons) {
+        REQUIRE_FALSE(reason.rule.empty());
+        REQUIRE_FALSE(reason.text.empty());
+      }
+      if (runs(judgement.verdict)) REQUIRE(judgement.fixes.empty());
+    }
+  for (const auto verdict : {audit::Verdict::direct, audit::Verdict::minor_version, audit::Verdict::no_kernels,
+                             audit::Verdict::requirement_refused, audit::Verdict::unknown})
+    CHECK(report.counts()[static_cast<std::size_t>(verdict)] > 0);
 }
 
 TEST_CASE("no hosts, or no images, is an empty report that runs") {
