@@ -134,8 +134,7 @@ MatrixList builds(const Matrix& matrix, const Conditions& asked) {
     list.rows.push_back(std::move(row));
   }
   if (unknown != 0)
-    list.remarks.push_back(
-        fmt::format("of {} more builds nobody knows the architectures: they are not counted as running", unknown));
+    list.remarks.push_back(fmt::format("not counted, because nobody knows their architectures: {} more", unknown));
   return list;
 }
 
@@ -411,7 +410,11 @@ class Describer {
              compat.from});
     Conditions conditions;
     conditions.driver = *driver;
-    entry.lists.push_back(toolkits(m_matrix, conditions));
+    auto list = toolkits(m_matrix, conditions);
+    if (driver->to_string().find('.') == std::string::npos)
+      list.remarks.push_back(fmt::format(
+          "{} is taken as the oldest driver of its branch; a newer one may run more of them directly", what));
+    entry.lists.push_back(std::move(list));
   }
 
   void gpu(const std::string& what) {

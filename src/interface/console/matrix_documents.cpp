@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -68,7 +69,7 @@ std::string list_text(const MatrixList& list, const std::string& indent, const P
   }
   if (!rows.empty()) rows.insert(rows.begin(), std::move(heading));
   auto text = aligned(rows, indent, paint, 1);
-  if (rows.empty()) text += indent + "no " + list.what + "\n";
+  if (rows.empty()) text += indent + "none\n";
   for (const auto& remark : list.remarks) text += indent + remark + "\n";
   return text;
 }
@@ -157,7 +158,7 @@ Json change_json(const upstream::Change& change) {
 
 std::string matrix_list_text(const MatrixList& list, const std::string& matrix_date, const Paint& paint) {
   return list_text(list, "", paint) +
-         fmt::format("{} {}, data as of {}\n", list.rows.size(), list.what, matrix_date);
+         fmt::format("{}: {}, data as of {}\n", list.what, list.rows.size(), matrix_date);
 }
 
 Json matrix_list_json(const MatrixList& list, const std::string& matrix_date) {
@@ -179,8 +180,9 @@ std::string matrix_show_text(const std::vector<MatrixEntry>& entries, const std:
       facts.push_back(std::move(cells));
     }
     text += aligned(facts, "  ", paint, 0);
+    std::set<std::string> told;
     for (const auto& fact : entry.facts)
-      if (!fact.from.note.empty()) text += "  note: " + fact.from.note + "\n";
+      if (!fact.from.note.empty() && told.insert(fact.from.note).second) text += "  note: " + fact.from.note + "\n";
     for (const auto& list : entry.lists) text += "\n" + list_text(list, "  ", paint);
     text += "\n";
   }

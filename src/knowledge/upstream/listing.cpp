@@ -74,7 +74,8 @@ std::vector<LinuxWheel> linux_wheels(const std::vector<IndexFile>& files, std::s
     const auto version = Version::parse(name->version);
     const auto python = parse_python(*name);
     if (!version || !version->without_local().is_release_only() || !python) continue;
-    LinuxWheel wheel{file, *version, *python, {}, {}};
+    const auto digits = name->build.substr(0, name->build.find_first_not_of("0123456789"));
+    LinuxWheel wheel{file, *version, *python, base::parse_integer(digits).value_or(0), {}, {}};
     for (const auto tag : base::split(name->platform_tag, '.')) {
       const auto platform = parse_platform(tag);
       if (!platform) continue;
@@ -105,7 +106,7 @@ const LinuxWheel& WheelFamily::representative() const {
   TK_ASSERT(!wheels.empty(), "a family without wheels stands for nothing");
   const auto rank = [](const LinuxWheel& wheel) {
     const bool is_usual = wheel.python == "3.10" || wheel.python == "3.11";
-    return std::tuple(!is_usual, python_key(wheel.python), wheel.file.name);
+    return std::tuple(!is_usual, python_key(wheel.python), -wheel.build, wheel.file.name);
   };
   return *std::min_element(wheels.begin(), wheels.end(),
                            [&](const LinuxWheel& a, const LinuxWheel& b) { return rank(a) < rank(b); });

@@ -18,6 +18,8 @@ struct LinuxWheel {
   IndexFile file;
   version::Version version;  ///< with its local part, where the file name has one
   std::string python;        ///< "3.13t"; empty for a wheel that serves several (py3-none, abi3)
+  std::int64_t build =
+      0;  ///< the build number; of several, installers take the highest (PyPA, "File name convention")
   std::vector<matrix::Architecture> architectures;
   version::Version glibc;  ///< by the platform tag (PEP 600, 513, 571, 599); 0 where it says nothing
 };
@@ -35,8 +37,8 @@ struct WheelFamily {
 
   /// "3.9" … "3.13t", by the wheels' tags; empty when there is a wheel that serves several.
   std::vector<std::string> python() const;
-  /// The wheel that stands for all: of Python 3.10 or 3.11, the lower that there is, else the lowest. Only where
-  /// there are wheels.
+  /// The wheel that stands for all: of Python 3.10 or 3.11, the lower that there is, else the lowest, in its newest
+  /// build. Only where there are wheels.
   const LinuxWheel& representative() const;
   /// The day the first of them was uploaded, "2025-08-06"; empty where the index does not say.
   std::string released() const;

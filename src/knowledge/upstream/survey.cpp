@@ -463,6 +463,7 @@ Result<void> Surveyor::metapackages() {
     const std::vector<std::string> extras(entry.second.begin(), entry.second.end());
     TK_TRY(auto metapackage,
            metapackage_of(metadata == wheels[next - 1].members.end() ? "" : metadata->second, file.name, extras));
+    metapackage.release = entry.first.second;  // as builds spell it: METADATA of cuda-toolkit 13.0.3 says 13.0.3.0
     metapackage.from = measured(k_wheel_source);
     add_row(row_of(metapackage), Extent::whole);
   }

@@ -32,7 +32,7 @@ Result<std::string> member(const RemoteWheel& wheel, std::string_view name, cons
 
 /// "nvidia-cudnn-cu12" of 'nvidia-cudnn-cu12==9.10.2.21; …'.
 std::string package_of(std::string_view requirement) {
-  return wheel::normalized_name(requirement.substr(0, requirement.find_first_of("[<>=!~;")));
+  return wheel::normalized_name(requirement.substr(0, requirement.find_first_of("[<>=!~;( ")));
 }
 
 /// The lines that the matrix keeps: CUDA's and Triton's.

@@ -616,3 +616,31 @@ TEST_CASE("a client that may not use the network fetches nothing, and nothing is
   }
   CHECK(t.server.requests().empty());
 }
+
+TEST_CASE("an absent file is a failure, or an answer where the caller says so") {
+  FaultServer server;
+  HttpClient client(quick());
+  CHECK(error_of(client.fetch({server.url("nothing")})).code == ErrorCode::network_failed);
+  const auto answer = must(client.fetch({server.url("nothing"), std::nullopt, "", Absence::is_an_answer}));
+  CHECK(answer.status == 404);
+  CHECK(answer.body.empty());
+}
+
+TEST_CASE("an answer says where it came from after redirects") {
+  FaultServer server;
+  server.serve("file", "bytes");
+  const auto answer =
+      must(HttpClient(quick()).fetch({server.url("x", "plan", R"([{"redirect": "{here}/file"}])")}));
+  CHECK(answer.url == server.url("file"));
+  CHECK(answer.body == "bytes");
+}
+
+TEST_CASE("a link means an http or https address relative to its page, or nothing") {
+  const std::string page = "https://index.example/simple/torch/";
+  CHECK(absolute_url(page, "a%2Bb.whl#sha256=1") == "https://index.example/simple/torch/a%2Bb.whl#sha256=1");
+  CHECK(absolute_url(page, "../../x") == "https://index.example/x");
+  CHECK(absolute_url(page, "/whl/x") == "https://index.example/whl/x");
+  CHECK(absolute_url(page, "http://other.example/x") == "http://other.example/x");
+  CHECK_FALSE(absolute_url(page, "file:///etc/passwd"));
+  CHECK_FALSE(absolute_url("nonsense", "x"));
+}

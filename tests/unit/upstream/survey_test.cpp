@@ -166,6 +166,35 @@ TEST_CASE("a new release is read by ranges: one wheel of each machine, some memb
     }
 }
 
+TEST_CASE(
+    "of several builds of one wheel the newest is read, as installers take it: torch 2.10.0 has builds 0 and 3") {
+  Upstream upstream;
+  serve_known(upstream);
+  for (const char* build : {"", "-3", "-10"}) {
+    auto wheel = torch("2.8.0", "cp310");
+    wheel.files["extra.txt"] = {std::string(build)};
+    upstream.server.serve(base::replace_all(wheel.file_name(), "-cp310-cp310", std::string(build) + "-cp310-cp310"),
+                          wheel.bytes());
+    upstream.list("torch",
+                  base::replace_all(wheel.file_name(), "-cp310-cp310", std::string(build) + "-cp310-cp310"), k_day);
+  }
+  must(survey(upstream));
+  CHECK(upstream.server.requests().back().file == "torch-2.8.0-10-cp310-cp310-manylinux_2_28_x86_64.whl");
+}
+
+TEST_CASE("requirements are found however METADATA spaces them, as PyTorch before 2.7 did") {
+  Upstream upstream;
+  serve_known(upstream);
+  auto wheel = torch("2.8.0", "cp310");
+  wheel.files[wheel.dist_info() + "/METADATA"] = {
+      core_metadata("torch", "2.8.0",
+                    "Requires-Dist: triton (==3.2.0) ; platform_system == \"Linux\"\n"
+                    "Requires-Dist: nvidia-nccl-cu12 ==2.21.5 ; platform_system == \"Linux\"\n")};
+  upstream.add("torch", wheel, k_day);
+  CHECK(value(must(survey(upstream)), "build 2.8.0 default x86_64", "requirements") ==
+        "[\n  \"nvidia-nccl-cu12==2.21.5\",\n  \"triton==3.2.0\",\n]");
+}
+
 TEST_CASE("a server that ignores ranges is refused by name, and no wheel is downloaded") {
   Upstream upstream;
   upstream.plan = "stubborn";
