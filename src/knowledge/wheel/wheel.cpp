@@ -162,7 +162,7 @@ std::string format_record(std::span<const RecordRow> rows) {
     return "\"" + base::replace_all(field, "\"", "\"\"") + "\"";
   };
   std::string text;
-  for (const auto& row : rows) text += quoted(row.path) + "," + row.hash + "," + row.size + "\n";
+  for (const auto& row : rows) text += quoted(row.path) + "," + quoted(row.hash) + "," + quoted(row.size) + "\n";
   return text;
 }
 
