@@ -191,3 +191,13 @@ TEST_CASE("an apt that has no source for the suite, or fails, is an error with a
   CHECK(error.code == ErrorCode::tool_failed);
   CHECK(error.notes == Texts{"E: broken"});
 }
+
+TEST_CASE(
+    "the address of PyTorch's own index comes from the option, then the environment, without its last slash") {
+  Machine machine;
+  machine.variables.set(k_torch_index_variable, std::nullopt);
+  CHECK(torch_index("").empty());
+  machine.variables.set(k_torch_index_variable, "https://mirror.example/whl/");
+  CHECK(torch_index("") == "https://mirror.example/whl");
+  CHECK(torch_index("https://index.example/whl//") == "https://index.example/whl");
+}

@@ -241,3 +241,34 @@ TEST_CASE("a list longer than the limit is refused") {
   for (int i = 0; i < 1001; ++i) gpus += "\"A100\",";
   CHECK(complaint("[require]\ngpus = [" + gpus + "]").ends_with("\"gpus\" has more than 1000 entries"));
 }
+
+TEST_CASE(
+    "architecture, preference and compat package are read, and change the meaning only where they are given") {
+  const auto spec =
+      parse_good(std::string(k_schema) +
+                 "[require]\narchitecture = \"arm64\"\nprefer = \"smallest\"\nforward_compat = true\n");
+  CHECK(spec.require.architecture->value == "aarch64");
+  CHECK(spec.require.prefer->value == Prefer::smallest);
+  CHECK(spec.require.forward_compat->value);
+  CHECK(canonical_json(spec).find(
+            R"("require":{"architecture":"aarch64","prefer":"smallest","forward_compat":true})") !=
+        std::string::npos);
+  CHECK(complaint("[require]\nprefer = \"fastest\"\n").find("\"fastest\" is no preference") != std::string::npos);
+  CHECK(complaint("[require]\narchitecture = \"riscv64\"\n").find("there is no architecture \"riscv64\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("the options for architecture, preference and compat package lie over the spec") {
+  Overrides overrides;
+  overrides.architecture = "x86_64";
+  overrides.prefer = "newest";
+  overrides.forward_compat = true;
+  const auto spec = with_overrides(
+      parse_good(std::string(k_schema) + "[require]\narchitecture = \"aarch64\"\nforward_compat = false\n"),
+      overrides);
+  REQUIRE(spec);
+  CHECK(spec->require.architecture->value == "x86_64");
+  CHECK(spec->require.architecture->place.to_string() == "--arch");
+  CHECK(spec->require.prefer->value == Prefer::newest);
+  CHECK(spec->require.forward_compat->value);
+}
