@@ -10,10 +10,6 @@ using Texts = std::vector<std::string>;
 
 namespace {
 
-bool goes(const Wishes& wishes) {
-  return std::holds_alternative<solver::Resolution>(solver::solve(request(wishes), real_matrix()));
-}
-
 /// "11.8 12.1 12.4": the CUDA versions that a minor release is built for on x86_64, unadvertised ones apart.
 std::string cudas_of(const std::string& pytorch) {
   std::set<version::CudaVersion> cudas;

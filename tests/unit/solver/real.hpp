@@ -58,6 +58,11 @@ inline solver::Request request(const Wishes& wishes) {
   return *result;
 }
 
+/// Whether there is an answer.
+inline bool goes(const Wishes& wishes) {
+  return std::holds_alternative<solver::Resolution>(solver::solve(request(wishes), real_matrix()));
+}
+
 inline solver::Resolution resolved(const solver::Request& asked) {
   const auto outcome = solver::solve(asked, real_matrix());
   if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) FAIL(conflict->summary);

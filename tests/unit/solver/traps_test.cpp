@@ -9,10 +9,6 @@ using Texts = std::vector<std::string>;
 
 namespace {
 
-bool goes(const Wishes& wishes) {
-  return std::holds_alternative<solver::Resolution>(solver::solve(request(wishes), real_matrix()));
-}
-
 /// The builds of a release, "cu128 cu126 …", those of the default index first.
 std::string variants(std::string_view pytorch, matrix::Architecture architecture = matrix::Architecture::x86_64) {
   std::string text;
