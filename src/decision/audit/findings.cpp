@@ -262,9 +262,12 @@ Reason Words::package() const {
 
 Reason Words::missing() const {
   const std::string notes = base::join(m.machine.notes, "; ");
-  const auto because = [&](std::string text) {
-    return say(notes.empty() ? text : text + ": " + notes, "the host's facts");
-  };
+  // Whoever described the host is who did not say it.
+  const std::string described = m.machine.driver          ? m.machine.driver->source
+                                : !m.machine.gpus.empty() ? m.machine.gpus.front().source
+                                : m.machine.glibc         ? m.machine.glibc->source
+                                                          : std::string();
+  const auto because = [&](std::string text) { return say(notes.empty() ? text : text + ": " + notes, described); };
   switch (m_rule) {
     case Rule::image_unknown:
       return say("what the image holds is not known: it names neither a PyTorch release nor a requirement",

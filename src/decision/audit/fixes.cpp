@@ -22,9 +22,8 @@ class Fixer {
     host();
     image();
     releases(newest);
-    if (other && !(newest && other->pytorch == newest->pytorch && other->build == newest->variant))
-      add(fmt::format("{}{} runs here as it is", other->name,
-                      other->pytorch ? " (PyTorch " + other->pytorch->to_string() + ")" : ""));
+    const bool is_told = other && newest && other->pytorch == newest->pytorch && other->build == newest->variant;
+    if (other && !is_told) add(other->name + " runs here as it is");
     if (m_fixes.empty()) driver_and_release();
     return std::move(m_fixes);
   }
