@@ -110,16 +110,13 @@ class Assessor {
     driver();
     requirements();
     kernels();
-    add_known(m_on.findings);
+    for (const auto& finding : m_on.findings) fail(finding.rule, finding.item);
     broken();
-    unknown();
     conclude();
   }
 
  private:
-  void fail(Rule rule, std::size_t item = 0) {
-    (is_about_missing_fact(rule) ? m_missing : m_result.findings).push_back({rule, item});
-  }
+  void fail(Rule rule, std::size_t item = 0) { m_result.findings.push_back({rule, item}); }
   void host();
   void driver();
   void compat();
@@ -127,8 +124,6 @@ class Assessor {
   void kernels();
   void kernels_of(std::size_t item);
   void broken();
-  void add_known(const std::vector<Finding>& findings);
-  void unknown();
   void conclude();
 
   /// A build with CUDA, or a requirement that speaks of one.
@@ -146,7 +141,6 @@ class Assessor {
   const ImageOnArchitecture& m_on;
   Assessment& m_result;
   std::optional<version::CudaVersion> m_cuda;
-  std::vector<Finding> m_missing;
 };
 
 void Assessor::host() {
@@ -235,8 +229,6 @@ void Assessor::kernels() {
     else if (m_on.build && m_on.build->cuda)
       kernels_of(item);
   }
-  std::stable_sort(m_result.findings.begin(), m_result.findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.rule < b.rule; });
 }
 
 void Assessor::kernels_of(std::size_t item) {
@@ -265,16 +257,10 @@ void Assessor::broken() {
   if (row && row->compute) fail(Rule::broken, static_cast<std::size_t>(row - m_matrix.broken.data()));
 }
 
-void Assessor::add_known(const std::vector<Finding>& findings) {
-  for (const auto& finding : findings) fail(finding.rule, finding.item);
-}
-
-void Assessor::unknown() {
-  m_result.findings.insert(m_result.findings.end(), m_missing.begin(), m_missing.end());
-}
-
 void Assessor::conclude() {
   if (!m_result.findings.empty()) {
+    std::stable_sort(m_result.findings.begin(), m_result.findings.end(),
+                     [](const Finding& a, const Finding& b) { return a.rule < b.rule; });
     m_result.verdict = verdict_of(m_result.findings.front().rule);
     return;
   }

@@ -49,9 +49,6 @@ enum class Rule : std::uint8_t {
   nvidia_require_unknown,
   package_unknown,
 };
-inline bool is_about_missing_fact(Rule rule) {
-  return rule >= Rule::image_unknown;
-}
 /// "driver-floor". What is missing has the name of what it is missing for: "driver", "gpu", "kernels".
 std::string_view name(Rule rule);
 Verdict verdict_of(Rule rule);
