@@ -3,7 +3,7 @@
 
 Called by ctest: test_audit_formats.py WRITE_AUDIT_DOCUMENTS FOLDER [unittest arguments]. FOLDER keeps the virtual
 environment with the packages below, the documents, and screenshots of the pages. A program or package that is missing
-fails the test. SARIF is read by sarif-pydantic, whose models are made from the official schema: no package of the Python
+fails the test. SARIF is read by sarif-pydantic, whose models are those of SARIF 2.1.0: no package of the Python
 index or of Debian that we know has the schema itself.
 """
 import csv

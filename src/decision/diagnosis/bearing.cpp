@@ -41,6 +41,11 @@ class Bearings {
     const auto is = [&](std::initializer_list<std::string_view> ids) {
       return std::find(ids.begin(), ids.end(), m_finding.id) != ids.end();
     };
+    if (!m_machine.driver && m_machine.gpus.empty() &&
+        is({"E01", "E02", "E03", "E04", "E05", "E06", "E07", "E08", "E09", "E10", "E11", "E13", "E18", "E21"})) {
+      no_driver();
+      return std::move(m_bearings);
+    }
     if (is({"E01", "E03", "E06", "E10", "E18", "E21"})) driver();
     if (is({"E04", "E05", "E07", "E09"})) driver_is_here();
     if (is({"E03", "E08", "E10"})) userland();

@@ -46,13 +46,13 @@ std::string explanation_text(const Explanation& explanation, const Paint& paint,
 
 std::string explain_text(const std::vector<Explanation>& explanations, const Paint& paint, std::size_t columns) {
   if (explanations.empty())
-    return "no error that torchkiln knows is in this text\n"
-           "  Pass the whole log, from the first line of the error on. When it is all there and has to do with "
-           "drivers, "
-           "CUDA, cuDNN, NCCL or containers, please\n"
-           "  report it: the text itself, nvidia-smi's first lines, the image or the PyTorch release, and how the "
-           "program "
-           "was started.\n";
+    return "no error that torchkiln knows is in this text\n" +
+           paragraph("try", "the whole log, from the first line of the error on", columns) +
+           paragraph(
+               "send",
+               "an error of drivers, CUDA, cuDNN, NCCL or containers that is not known, as an issue: its text, "
+               "nvidia-smi's first lines, the image or the PyTorch release, and how the program was started",
+               columns);
   std::string text;
   for (const auto& explanation : explanations)
     text += (text.empty() ? "" : "\n") + explanation_text(explanation, paint, columns);
