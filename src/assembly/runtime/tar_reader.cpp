@@ -263,7 +263,7 @@ Result<TarEntry> TarReader::make_entry(const Header& header, Overrides overrides
   entry.mtime_ns = overrides.mtime_ns;
   entry.size_bytes = overrides.size_bytes.value_or(static_cast<std::uint64_t>(*size));
 
-  if (entry.uid > k_owner_limit || entry.gid > k_id_limit) return malformed("an owner is no user or group id");
+  if (entry.uid > k_owner_limit || entry.gid > k_owner_limit) return malformed("an owner is no user or group id");
   const char flag = field(header, k_type)[0];
   const auto type = entry_type(flag);
   if (!type) return malformed("an entry of the unknown type " + base::to_hex(std::string_view(&flag, 1)));
