@@ -109,6 +109,12 @@ class BadWorld(unittest.TestCase):
         done = kiln.torchkiln("lock", "--offline", "--cache", self.cache, cwd=self.work, check=False)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("--offline", done.stderr)
+        # Nor are the packages of a lock fetched.
+        kiln.torchkiln("lock", "--cache", self.cache, cwd=self.work)
+        done = kiln.torchkiln("build", "--offline", "--cache", self.work / "empty", cwd=self.work, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("without --offline it would be fetched", done.stderr)
+        self.assertFalse((self.work / "kiln.oci/index.json").exists())
 
     def whole_files(self):
         """No cache entry may be anything but whole: every blob has the digest that is its name."""

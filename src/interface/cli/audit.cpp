@@ -15,9 +15,6 @@ using base::Result;
 
 namespace {
 
-/// `kubectl get nodes -o json` of ten thousand nodes has about this size.
-constexpr std::uint64_t k_inventory_bytes_max = 512U << 20;
-
 struct AuditOptions {
   AuditedImages images;
   std::vector<std::string> hosts, inventories;
@@ -32,7 +29,7 @@ Result<std::vector<host::Machine>> read_hosts(const AuditOptions& options) {
     machines.push_back(std::move(machine));
   }
   for (const auto& file : options.inventories) {
-    TK_TRY(const auto bytes, sys::read_file(file, k_inventory_bytes_max));
+    TK_TRY(const auto bytes, sys::read_file(file, host::k_inventory_max_bytes));
     TK_TRY(auto read, host::read_inventory(bytes, file));
     machines.insert(machines.end(), std::make_move_iterator(read.begin()), std::make_move_iterator(read.end()));
   }
@@ -57,9 +54,13 @@ Result<int> run_audit(const AuditOptions& options, Session& session) {
     console::write_audit(*format, report, view, console::print_result);
   } else {
     // Whole or not at all: a collector may read the file at any time.
-    std::string document;
-    console::write_audit(*format, report, view, [&](std::string_view piece) { document += piece; });
-    TK_CHECK(sys::write_file(options.output, document));
+    TK_TRY(auto file, sys::AtomicFile::create(options.output));
+    Result<void> written;
+    console::write_audit(*format, report, view, [&](std::string_view piece) {
+      if (written) written = file.write(piece);
+    });
+    TK_CHECK(written);
+    TK_CHECK(file.commit());
   }
   return report.all_run() ? 0 : 1;
 }

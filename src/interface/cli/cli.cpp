@@ -52,7 +52,7 @@ void add_common_options(CLI::App& program, CommonOptions& options) {
       ->group(group);
   program
       .add_flag_callback(
-          "--offline", [&] { options.network = lock::NetworkUse::offline; },
+          "--offline", [&] { options.network = sys::NetworkAccess::forbidden; },
           "Use the cache only, never the network")
       ->group(group);
   program.add_option("--manifests", options.manifests, "The matrix to use instead of torchkiln's own")

@@ -145,10 +145,7 @@ Result<int> refresh(Session& session, const RefreshOptions& options) {
   TK_TRY(const auto request, survey_request(options, session));
   TK_TRY(const auto directory, session.manifests());
   TK_TRY(const auto matrix, session.load_matrix());
-  sys::HttpLimits limits;
-  if (session.options().network == lock::NetworkUse::offline) limits.access = sys::NetworkAccess::forbidden;
-  sys::HttpClient http(limits);
-  TK_TRY(const auto survey, upstream::take_survey(request, matrix, http, session.progress()));
+  TK_TRY(const auto survey, upstream::take_survey(request, matrix, session.http(), session.progress()));
   console::MatrixRefresh result;
   result.changes = upstream::compare(upstream::known_rows(matrix), survey);
   result.open = survey.open;

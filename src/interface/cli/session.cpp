@@ -9,11 +9,22 @@ using base::fail;
 using base::Result;
 namespace fs = std::filesystem;
 
+namespace {
+
+sys::HttpLimits limits_of(const CommonOptions& options) {
+  sys::HttpLimits limits;
+  limits.access = options.network;
+  return limits;
+}
+
+}  // namespace
+
 Session::Session(CommonOptions options)
     : m_options(std::move(options)),
       m_progress(std::make_unique<console::ConsoleProgress>(m_options.view)),
       m_cache(m_options.cache.empty() ? engine::Cache::default_root() : fs::absolute(m_options.cache),
-              sys::executable_path()) {}
+              sys::executable_path()),
+      m_http(limits_of(m_options)) {}
 
 void Session::print(const std::string& text, const std::string& json) {
   m_progress->clear();

@@ -21,7 +21,7 @@ namespace torchkiln::cli {
 struct CommonOptions {
   std::string program = "torchkiln";  ///< as it was called, for commands to try next
   console::View view;
-  lock::NetworkUse network = lock::NetworkUse::allowed;
+  sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::string manifests;  ///< --manifests DIR; empty: ours
   std::string cache;      ///< --cache DIR; empty: the default
 };

@@ -144,7 +144,7 @@ Result<LockedDeb> parse_print_uris_line(std::string_view line) {
 
 Result<std::vector<LockedDeb>> pin_debian(const DebianRequest& request) {
   TK_TRY(const auto root, write_apt_folder(request));
-  if (request.network == NetworkUse::allowed) {
+  if (request.network == sys::NetworkAccess::allowed) {
     TK_TRY(const auto updated, apt_get(root, {"-q", "update"}, k_update_timeout_s));
     if (updated.exit_status != 0 || updated.timed_out) {
       auto error =
@@ -154,7 +154,7 @@ Result<std::vector<LockedDeb>> pin_debian(const DebianRequest& request) {
       return fail(std::move(error));
     }
   }
-  if (request.network == NetworkUse::offline && !has_lists(root))
+  if (request.network == sys::NetworkAccess::forbidden && !has_lists(root))
     return fail(ErrorCode::network_failed, "apt has no package lists of the Debian mirror",
                 {"run once without --offline, so that they are fetched"});
   auto wanted = request.base_packages;

@@ -2,6 +2,7 @@
 // Pins Debian packages: apt resolves against an empty system, with its own signature checks, in a folder of ours.
 
 #include "foundation/base/error.hpp"
+#include "foundation/sys/http.hpp"
 #include "plan/lock/index.hpp"
 #include "plan/lock/lock.hpp"
 #include "plan/lock/python.hpp"
@@ -18,7 +19,7 @@ struct DebianRequest {
   std::vector<std::string> base_packages;                  ///< besides the essential ones
   std::vector<spec::Placed<std::string>> system_packages;  ///< of the spec, in the base too
   std::vector<std::string> build_packages;  ///< for the verifier's build root, besides those of the base
-  NetworkUse network = NetworkUse::allowed;
+  sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path state;  ///< apt's folder for lists, kept between calls
 };
 

@@ -31,7 +31,7 @@ struct LockRequest {
   std::string earlier_pylock;
   Upgrade upgrade = Upgrade::keep;
   std::vector<std::string> upgrade_packages;
-  NetworkUse network = NetworkUse::allowed;
+  sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path uv;
   std::filesystem::path cache;  ///< torchkiln's cache folder
 };

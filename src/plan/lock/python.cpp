@@ -230,7 +230,7 @@ Result<PythonPins> pin_python(const PythonRequest& request) {
   if (!request.build.empty()) arguments.insert(arguments.end(), {"--index-strategy", "unsafe-best-match"});
   for (const auto& package : request.upgrade_packages)
     arguments.insert(arguments.end(), {"--upgrade-package", package});
-  if (request.network == NetworkUse::offline) arguments.emplace_back("--offline");
+  if (request.network == sys::NetworkAccess::forbidden) arguments.emplace_back("--offline");
   auto environment = sys::current_environment();
   environment["UV_PYTHON_DOWNLOADS"] = "never";
   environment["NO_COLOR"] = "1";

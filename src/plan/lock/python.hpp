@@ -3,6 +3,7 @@
 // the image is chosen.
 
 #include "foundation/base/error.hpp"
+#include "foundation/sys/http.hpp"
 #include "plan/lock/index.hpp"
 #include "plan/lock/lock.hpp"
 
@@ -15,7 +16,6 @@ namespace torchkiln::lock {
 
 /// Whether what an earlier lock pinned is kept.
 enum class Upgrade { keep, all };
-enum class NetworkUse { allowed, offline };
 
 struct PythonRequest {
   std::vector<std::string> requirements;  ///< PEP 508, what the image is asked to have
@@ -28,7 +28,7 @@ struct PythonRequest {
   std::string earlier_pylock;  ///< content of an existing pylock.toml, or empty
   Upgrade upgrade = Upgrade::keep;
   std::vector<std::string> upgrade_packages;  ///< only these, with Upgrade::keep
-  NetworkUse network = NetworkUse::allowed;
+  sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path uv;     ///< the program
   std::filesystem::path cache;  ///< uv's cache folder
   std::filesystem::path work;   ///< for temporary files

@@ -283,7 +283,7 @@ TEST_CASE("what an earlier lock pinned is shown to uv, unless all is upgraded") 
   auto request = t.request();
   request.earlier_pylock = "earlier";
   request.upgrade_packages = {"numpy", "scipy"};
-  request.network = NetworkUse::offline;
+  request.network = sys::NetworkAccess::forbidden;
   must(pin_python(request));
   CHECK(t.uv.text("earlier") == "earlier");
   const auto arguments = t.uv.calls().at(0);
@@ -297,7 +297,8 @@ TEST_CASE("what an earlier lock pinned is shown to uv, unless all is upgraded") 
 }
 
 TEST_CASE("uv's failures become what they are") {
-  const auto error_for = [](const std::string& errors, int status, NetworkUse network = NetworkUse::allowed) {
+  const auto error_for = [](const std::string& errors, int status,
+                            sys::NetworkAccess network = sys::NetworkAccess::allowed) {
     const Uv t("cat >&2 <<'END'\n" + errors + "\nEND\nexit " + std::to_string(status));
     auto request = t.request();
     request.network = network;
@@ -336,7 +337,7 @@ TEST_CASE("uv's failures become what they are") {
       "error: No solution found when resolving dependencies\n  cause: Because alpha was not found in the cache and "
       "you "
       "require alpha\n\nhint: Packages were unavailable because the network was disabled.",
-      1, NetworkUse::offline);
+      1, sys::NetworkAccess::forbidden);
   CHECK(offline.code == ErrorCode::network_failed);
   CHECK(offline.message == "what the lock needs is not in the cache");
   CHECK(offline.hints == Texts{"without --offline the index would be asked"});
@@ -445,7 +446,7 @@ TEST_CASE("the real uv locks two wheels of a real index, twice the same, and say
   CHECK_THAT(no.notes.at(1), Catch::Matchers::Contains("only alpha==1.0 is available and you require alpha>5"));
 
   request.requirements = {"gamma"};
-  request.network = NetworkUse::offline;
+  request.network = sys::NetworkAccess::forbidden;
   request.earlier_pylock.clear();
   CHECK(error_of(pin_python(request)).code == ErrorCode::network_failed);
 }
