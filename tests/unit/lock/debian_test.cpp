@@ -8,6 +8,7 @@
 
 using namespace torchkiln::lock;
 using torchkiln::base::ErrorCode;
+using torchkiln::sys::NetworkAccess;
 using torchkiln::test::error_of;
 using torchkiln::test::FakeTool;
 using torchkiln::test::must;
@@ -174,14 +175,14 @@ TEST_CASE("a mirror that does not answer is network_failed, without its password
 
 TEST_CASE("offline, the lists of an earlier time are used, and their absence is told as what it is") {
   Apt t;
-  t.request.network = sys::NetworkAccess::forbidden;
+  t.request.network = NetworkAccess::forbidden;
   const auto error = error_of(pin_debian(t.request));
   CHECK(error.code == ErrorCode::network_failed);
   CHECK(error.message == "apt has no package lists of the Debian mirror");
   CHECK(error.hints == Texts{"run once without --offline, so that they are fetched"});
-  t.request.network = sys::NetworkAccess::allowed;
+  t.request.network = NetworkAccess::allowed;
   must(pin_debian(t.request));
-  t.request.network = sys::NetworkAccess::forbidden;
+  t.request.network = NetworkAccess::forbidden;
   CHECK(must(pin_debian(t.request)).size() == 5);
   for (const auto& call : t.apt.calls()) CHECK((call[0] == "-qq" || call == Texts{"-q", "update"}));
 }

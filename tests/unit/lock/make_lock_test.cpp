@@ -18,6 +18,7 @@ using torchkiln::lock::test::Variables;
 using torchkiln::sys::BlobStore;
 using torchkiln::sys::HttpClient;
 using torchkiln::sys::HttpLimits;
+using torchkiln::sys::NetworkAccess;
 using torchkiln::test::error_of;
 using torchkiln::test::FakeTool;
 using torchkiln::test::FaultServer;
@@ -60,7 +61,7 @@ while [ $# -gt 0 ]; do case "$1" in --output-file) cp "$FAKE/pylock.toml" "$2" ;
   std::optional<Lock> earlier;
   PythonIndexes indexes;
   Upgrade upgrade = Upgrade::keep;
-  sys::NetworkAccess network = sys::NetworkAccess::allowed;
+  NetworkAccess network = NetworkAccess::allowed;
   std::string steps = "[]";  ///< how the index answers
 
   Machine() {
@@ -138,10 +139,10 @@ TEST_CASE("locking twice gives the same bytes, and the wheels are not looked at 
   CHECK(t.index.requests().size() == requests);
   CHECK(t.apt.calls().size() == 3);  // nor is apt asked
   // With the lists and pins there, that works without a network too.
-  t.network = sys::NetworkAccess::forbidden;
+  t.network = NetworkAccess::forbidden;
   CHECK(to_toml(must(t.make()).lock) == to_toml(first.lock));
   t.upgrade = Upgrade::all;
-  t.network = sys::NetworkAccess::allowed;
+  t.network = NetworkAccess::allowed;
   must(t.make());
   CHECK(t.apt.calls().size() == 6);
 }
@@ -151,7 +152,7 @@ TEST_CASE("offline, wheels of the cache are read there, and others are an error 
   t.earlier = must(t.make()).lock;
   const auto numpy = named("numpy", "2.4.0");
   t.serve({named("torch", "2.8.0"), numpy, named("pip", "25.2")});
-  t.network = sys::NetworkAccess::forbidden;
+  t.network = NetworkAccess::forbidden;
   for (const auto& builder : {named("torch", "2.8.0"), named("pip", "25.2")}) must(t.blobs.put(builder.bytes()));
   const auto error = error_of(t.make());
   CHECK(error.code == ErrorCode::network_failed);

@@ -14,6 +14,7 @@ using torchkiln::base::Digest;
 using torchkiln::base::ErrorCode;
 using torchkiln::base::Result;
 using torchkiln::lock::test::Variables;
+using torchkiln::sys::NetworkAccess;
 using torchkiln::test::error_of;
 using torchkiln::test::FakeTool;
 using torchkiln::test::FaultServer;
@@ -283,7 +284,7 @@ TEST_CASE("what an earlier lock pinned is shown to uv, unless all is upgraded") 
   auto request = t.request();
   request.earlier_pylock = "earlier";
   request.upgrade_packages = {"numpy", "scipy"};
-  request.network = sys::NetworkAccess::forbidden;
+  request.network = NetworkAccess::forbidden;
   must(pin_python(request));
   CHECK(t.uv.text("earlier") == "earlier");
   const auto arguments = t.uv.calls().at(0);
@@ -297,8 +298,7 @@ TEST_CASE("what an earlier lock pinned is shown to uv, unless all is upgraded") 
 }
 
 TEST_CASE("uv's failures become what they are") {
-  const auto error_for = [](const std::string& errors, int status,
-                            sys::NetworkAccess network = sys::NetworkAccess::allowed) {
+  const auto error_for = [](const std::string& errors, int status, NetworkAccess network = NetworkAccess::allowed) {
     const Uv t("cat >&2 <<'END'\n" + errors + "\nEND\nexit " + std::to_string(status));
     auto request = t.request();
     request.network = network;
@@ -337,7 +337,7 @@ TEST_CASE("uv's failures become what they are") {
       "error: No solution found when resolving dependencies\n  cause: Because alpha was not found in the cache and "
       "you "
       "require alpha\n\nhint: Packages were unavailable because the network was disabled.",
-      1, sys::NetworkAccess::forbidden);
+      1, NetworkAccess::forbidden);
   CHECK(offline.code == ErrorCode::network_failed);
   CHECK(offline.message == "what the lock needs is not in the cache");
   CHECK(offline.hints == Texts{"without --offline the index would be asked"});
@@ -446,7 +446,7 @@ TEST_CASE("the real uv locks two wheels of a real index, twice the same, and say
   CHECK_THAT(no.notes.at(1), Catch::Matchers::Contains("only alpha==1.0 is available and you require alpha>5"));
 
   request.requirements = {"gamma"};
-  request.network = sys::NetworkAccess::forbidden;
+  request.network = NetworkAccess::forbidden;
   request.earlier_pylock.clear();
   CHECK(error_of(pin_python(request)).code == ErrorCode::network_failed);
 }
