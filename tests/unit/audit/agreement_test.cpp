@@ -69,12 +69,16 @@ TEST_CASE("on random pairs audit and solver agree") {
   RandomPairs random(seed());
   const audit::Judge judge(real_matrix());
   int running = 0;
-  for (int round = 0; round < 4000; ++round) {
+  for (int round = 0; round < 1200; ++round) {
     auto host = random_host(random);
     const auto& build = random.pick(real_matrix().builds);
     if (!build.cuda) continue;
     host.machine.architecture = {build.architecture, "test"};
     host.overrides.pytorch = build.full_version().to_string();
+    // A system with a Python that the build has wheels for: an image's operating system is not the host's matter.
+    for (const auto& system : real_matrix().systems)
+      if (build.has_python(system.python) && system.glibc >= build.glibc) host.overrides.os = system.id;
+    REQUIRE(host.overrides.os);
     auto request = request_of(host.overrides, build.architecture);
     // A compat package of exactly the build's CUDA, laid on the path, or none.
     if (random.often(20)) {
@@ -88,19 +92,10 @@ TEST_CASE("on random pairs audit and solver agree") {
     // What stops a compat package on the path from being harmless is the host's matter, not the solver's.
     if (judgement.verdict == audit::Verdict::driver_mismatch) continue;
     const std::string expected = runs(judgement.verdict) ? build.full_version().to_string() : "none";
-    // Two operating systems of the matrix bring a Python for which the oldest builds have no wheel.
-    std::string solved = answer(request);
-    for (const auto& system : real_matrix().systems) {
-      if (solved != "none") break;
-      host.overrides.os = system.id;
-      auto on_system = request_of(host.overrides, build.architecture);
-      on_system.forward_compat = request.forward_compat;
-      solved = answer(on_system);
-    }
-    REQUIRE(solved == expected);
+    REQUIRE(answer(request) == expected);
     running += runs(judgement.verdict);
   }
-  CHECK(running > 500);
+  CHECK(running > 150);
 }
 
 TEST_CASE("on random hosts the newest release that runs is what the solver chooses") {
