@@ -111,6 +111,14 @@ class Bake(unittest.TestCase):
         user = kiln.torchkiln("run", self.image, "--cache", self.root_cache, "--", "id")
         self.assertEqual(user.stdout.strip(), "uid=1000(kiln) gid=1000(kiln) groups=1000(kiln)")
 
+    def test_6_the_image_and_its_lock_are_judged_alike_by_an_audit(self):
+        done = kiln.torchkiln("audit", self.image, self.root_folder / "kiln.lock", "--json",
+                              "--host", "name=v,driver=535.104.05,gpu=V100", "--host", "name=k,driver=470.57.02,gpu=K80",
+                              check=False)  # fmt: skip
+        self.assertEqual(done.returncode, 1, done.stderr)
+        verdicts = [(result["host"], result["verdict"]) for result in json.loads(done.stdout)["results"]]
+        self.assertEqual(verdicts, [("v", "minor-version")] * 2 + [("k", "driver-too-old")] * 2)
+
     def test_7_skopeo_reads_the_layout(self):
         told = json.loads(kiln.run(["skopeo", "inspect", self.image]).stdout)
         self.assertEqual(told["Digest"], self.baked["images"][0]["digest"])
