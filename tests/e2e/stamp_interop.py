@@ -19,23 +19,10 @@ import tarfile
 import tempfile
 import unittest
 
+from python_packages import enter_environment
+
 PACKAGES = ["securesystemslib[crypto]==1.6.0", "in-toto-attestation==0.9.3", "sigstore-models==0.0.6"]
 STATEMENT_TYPE = "application/vnd.in-toto+json"
-
-
-def enter_environment(folder: pathlib.Path) -> None:
-    """Makes the virtual environment once and runs this file again inside it."""
-    environment = folder / "venv"
-    if pathlib.Path(sys.prefix) == environment:
-        return
-    marker = environment / "packages"
-    if not marker.exists() or marker.read_text() != "\n".join(PACKAGES):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        subprocess.run([environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
-                       check=True)
-        marker.write_text("\n".join(PACKAGES))
-    python = environment / "bin/python3"
-    os.execv(python, [python, *sys.argv])
 
 
 def run(*command: object, **options) -> subprocess.CompletedProcess:
@@ -323,5 +310,5 @@ class Engines(Case):
 
 if __name__ == "__main__":
     Case.maker = pathlib.Path(sys.argv[1])
-    enter_environment(pathlib.Path(sys.argv[2]).absolute())
+    enter_environment(pathlib.Path(sys.argv[2]).absolute(), PACKAGES)
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]], verbosity=2)

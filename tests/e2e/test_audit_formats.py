@@ -19,25 +19,12 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 
+from python_packages import enter_environment
+
 PACKAGES = ["html5lib==1.1", "junitparser==5.0.3", "markdown-it-py==4.3.0", "pillow==13.0.0", "prometheus_client==0.26.0",
             "sarif-pydantic==0.6.2"]  # fmt: skip
 AUDITS = {"small": (3, 3), "fleet": (200, 40), "large": (200, 40), "hostile": (17, 17), "nothing": (0, 0)}
 RUNNING = {"direct", "minor-version", "forward-compat", "ptx-jit"}
-
-
-def enter_environment(folder: pathlib.Path) -> None:
-    """Makes the virtual environment once and runs this file again inside it."""
-    environment = folder / "venv"
-    if pathlib.Path(sys.prefix) == environment:
-        return
-    marker = environment / "packages"
-    if not marker.exists() or marker.read_text() != "\n".join(PACKAGES):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-        subprocess.run([environment / "bin/pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
-                       check=True)
-        marker.write_text("\n".join(PACKAGES))
-    python = environment / "bin/python3"
-    os.execv(python, [python, *sys.argv])
 
 
 class Case(unittest.TestCase):
@@ -277,7 +264,7 @@ class Html(Case):
 if __name__ == "__main__":
     writer, Case.folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).absolute()
     Case.folder.mkdir(parents=True, exist_ok=True)
-    enter_environment(Case.folder)
+    enter_environment(Case.folder, PACKAGES)
     for program in ("promtool", "chromium"):
         if not shutil.which(program):
             sys.exit(f"{program} is missing: scripts/packages-test.txt names its Debian package")
