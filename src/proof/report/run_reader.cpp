@@ -19,6 +19,12 @@ std::string_view name(TestVerdict verdict) {
   return k_verdict_names[static_cast<std::size_t>(verdict)];
 }
 
+std::optional<TestVerdict> parse_verdict(std::string_view text) {
+  const auto found = std::find(k_verdict_names.begin(), k_verdict_names.end(), text);
+  if (found == k_verdict_names.end()) return std::nullopt;
+  return static_cast<TestVerdict>(found - k_verdict_names.begin());
+}
+
 Result<std::string> plain_or_empty(const JsonValue& parent, std::string_view key) {
   TK_TRY(const auto value, parent.find(key));
   if (!value) return std::string();
@@ -54,9 +60,9 @@ Result<Level> level(const JsonValue& parent, std::string_view key) {
 Result<TestVerdict> verdict(const JsonValue& parent) {
   TK_TRY(const auto value, parent.member("verdict"));
   TK_TRY(const auto text, value.text());
-  const auto found = std::find(k_verdict_names.begin(), k_verdict_names.end(), text);
-  if (found == k_verdict_names.end()) return value.wrong("is \"" + text + "\", none of pass, warn, fail, skip");
-  return static_cast<TestVerdict>(found - k_verdict_names.begin());
+  const auto known = parse_verdict(text);
+  if (!known) return value.wrong("is \"" + text + "\", none of pass, warn, fail, skip");
+  return *known;
 }
 
 Result<document::ParsedJson> scalar(const JsonValue& parent, std::string_view key) {

@@ -24,6 +24,7 @@ std::optional<Level> parse_level(std::string_view text);
 enum class TestVerdict { pass, warn, fail, skip };
 /// "pass", "warn", "fail", "skip".
 std::string_view name(TestVerdict verdict);
+std::optional<TestVerdict> parse_verdict(std::string_view text);
 
 /// in-toto's test-result v0.1, "result".
 enum class RunResult { passed, warned, failed };

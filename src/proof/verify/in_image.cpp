@@ -29,14 +29,6 @@ TestOutcome failed(const std::string& id, Level level, std::string reason) {
   return test;
 }
 
-std::optional<TestVerdict> parse_verdict(std::string_view text) {
-  if (text == "pass") return TestVerdict::pass;
-  if (text == "warn") return TestVerdict::warn;
-  if (text == "fail") return TestVerdict::fail;
-  if (text == "skip") return TestVerdict::skip;
-  return std::nullopt;
-}
-
 struct PlannedTest {
   std::string id;
   Level level;
@@ -70,7 +62,7 @@ Result<TestOutcome> read_test(const JsonValue& item) {
   test.level = *parsed_level;
   TK_TRY(const auto verdict, item.member("verdict"));
   TK_TRY(const auto verdict_text, verdict.text());
-  const auto parsed_verdict = parse_verdict(verdict_text);
+  const auto parsed_verdict = report::parse_verdict(verdict_text);
   if (!parsed_verdict) return verdict.wrong("is no verdict");
   test.verdict = *parsed_verdict;
   TK_TRY(test.reason, item.text_or_empty("reason"));
