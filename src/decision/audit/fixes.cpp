@@ -42,6 +42,9 @@ class Fixer {
   void driver();
   void host();
   void image();
+  bool has_companion(const std::string& package, const matrix::Build& build) const;
+  bool has_companions(const matrix::Build& build) const;
+  void leave_out(const std::string& package, const matrix::Build& build);
   void releases(const matrix::Build* newest);
   std::string command(const matrix::Build& build, Verdict verdict) const;
   void driver_and_release();
@@ -102,11 +105,32 @@ void Fixer::host() {
   if (runs_on(machine)) add("start it with NVIDIA_DISABLE_REQUIRE=1, or through CDI: nothing else is in the way");
 }
 
+/// Whether there is a release of the companion that works beside the build.
+bool Fixer::has_companion(const std::string& package, const matrix::Build& build) const {
+  const auto& rows = m.matrix().companions;
+  return std::any_of(rows.begin(), rows.end(), [&](const matrix::Companion& row) {
+    return row.package == package && solver::accepts(row, build.pytorch) &&
+           !solver::find_broken(m.matrix(), {build, m.image.python, {}, {{package, row.release}}});
+  });
+}
+
+/// Whether each companion that the image has can be had for another build too.
+bool Fixer::has_companions(const matrix::Build& build) const {
+  return std::all_of(m.image.packages.begin(), m.image.packages.end(), [&](const Package& package) {
+    return !matrix::is_companion(package.name) || has_companion(package.name, build);
+  });
+}
+
+void Fixer::leave_out(const std::string& package, const matrix::Build& build) {
+  if (!package.empty() && !has_companion(package, build)) add(fmt::format("leave {} out of the image", package));
+}
+
 void Fixer::image() {
   const auto* build = m.on().build;
   if (!build) return;
   if (fails(Rule::python)) add("Python " + m.pythons_in_words(build->python));
   for (const auto& finding : m.assessment.findings) {
+    if (finding.rule == Rule::broken) leave_out(m.matrix().broken[finding.item].package, *build);
     if (finding.rule != Rule::companion && finding.rule != Rule::companion_cuda) continue;
     const std::string& package = m.image.packages[finding.item].name;
     if (finding.rule == Rule::companion_cuda) {
@@ -172,14 +196,19 @@ void Fixer::releases(const matrix::Build* newest) {
   for (const auto& candidate : m.judge.candidates(m.architecture())) {
     const bool is_newest = candidate.build == newest;
     const bool same_release = m.image.pytorch && candidate.build->pytorch == *m.image.pytorch;
-    if (candidate.build == m.on().build || !same_release || is_newest) continue;
+    if (candidate.build == m.on().build || !same_release || is_newest || !has_companions(*candidate.build))
+      continue;
     if (!runs(m.judge.assess(m.machine_facts, candidate.facts).verdict)) continue;
     tell(*candidate.build, candidate.facts);
     break;
   }
   if (!newest || newest == m.on().build) return;
-  for (const auto& candidate : m.judge.candidates(m.architecture()))
-    if (candidate.build == newest) tell(*newest, candidate.facts);
+  for (const auto& candidate : m.judge.candidates(m.architecture())) {
+    if (newest != candidate.build && has_companions(*newest)) continue;
+    if (!has_companions(*candidate.build)) continue;
+    if (!runs(m.judge.assess(m.machine_facts, candidate.facts).verdict)) continue;
+    return tell(*candidate.build, candidate.facts);
+  }
 }
 
 }  // namespace

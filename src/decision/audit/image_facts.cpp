@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::array k_architectures{matrix::Architecture::x86_64, matrix::Architecture::aarch64};
 
-bool is_companion(const Package& package) {
-  return package.name == "torchvision" || package.name == "torchaudio";
-}
-
 /// What Go's strconv.ParseBool takes for true: how the container toolkit reads NVIDIA_DISABLE_REQUIRE.
 bool is_true(const std::string& text) {
   return text == "1" || text == "t" || text == "T" || text == "true" || text == "True" || text == "TRUE";
@@ -92,7 +88,7 @@ namespace {
 void judge_package(const matrix::Matrix& matrix, const Image& image, std::size_t item, ImageOnArchitecture& on) {
   const Package& package = image.packages[item];
   const matrix::Build& build = *on.build;
-  if (!is_companion(package)) {
+  if (!matrix::is_companion(package.name)) {
     if (!broken_pin(build, package, image.python).empty()) on.findings.push_back({Rule::pin, item});
     return;
   }

@@ -97,7 +97,7 @@ void add_relations(Catalogue& catalogue) {
       });
 }
 
-void add_companions(Catalogue& catalogue, const char* package) {
+void add_companions(Catalogue& catalogue, std::string_view package) {
   Catalogue::Companions companions;
   companions.package = package;
   for (const auto& row : catalogue.matrix->companions)
@@ -134,8 +134,7 @@ Catalogue make_catalogue(const matrix::Matrix& matrix, matrix::Architecture arch
   add_builds(catalogue, prefer);
   add_systems_and_pythons(catalogue);
   add_relations(catalogue);
-  add_companions(catalogue, "torchvision");
-  add_companions(catalogue, "torchaudio");
+  for (const auto package : matrix::k_companions) add_companions(catalogue, package);
   return catalogue;
 }
 

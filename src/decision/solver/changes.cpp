@@ -122,8 +122,7 @@ Request without(const Request& request, const std::vector<Meaning>& wishes) {
   result.packages.clear();
   std::size_t companion = 0;
   for (const auto& package : request.packages) {
-    const bool is_companion = package.name == "torchvision" || package.name == "torchaudio";
-    if (is_companion && is_about(wishes, {Topic::package, companion++})) continue;
+    if (matrix::is_companion(package.name) && is_about(wishes, {Topic::package, companion++})) continue;
     result.packages.push_back(package);
   }
   return result;

@@ -92,9 +92,9 @@ Result<audit::Image> lock_image(const std::string& file) {
     image.architecture = *architecture;
   image.python = resolution.python;
   if (auto glibc = version::Version::parse(resolution.glibc)) image.glibc = std::move(*glibc);
-  for (const char* name : {"torchvision", "torchaudio"})
+  for (const auto name : matrix::k_companions)
     if (auto release = version::Version::parse(lock::locked_version(lock, name)))
-      image.packages.push_back({name, std::move(*release)});
+      image.packages.push_back({std::string(name), std::move(*release)});
   image.requirements.emplace_back("NVIDIA_REQUIRE_CUDA", recipe::nvidia_require_cuda(resolution.cuda));
   return image;
 }

@@ -89,7 +89,7 @@ class Describer {
       if (!release.pytorch.starts_with(asked.without_local())) continue;
       entry.facts.push_back(
           {fmt::format("{} was released on {}", release.pytorch.to_string(), release.released), release.from});
-      for (const auto* package : {"torchvision", "torchaudio"})
+      for (const auto package : matrix::k_companions)
         if (const auto* companion = matrix::find_companion(m_matrix, package, release.pytorch))
           entry.facts.push_back({fmt::format("{} goes with {} {}", release.pytorch.to_string(), package,
                                              companion->release.to_string()),
@@ -217,7 +217,7 @@ class Describer {
 };
 
 std::optional<std::string> nearest_name(const Matrix& matrix, const std::string& what) {
-  std::set<std::string> names = {"torchvision", "torchaudio"};
+  std::set<std::string> names(matrix::k_companions.begin(), matrix::k_companions.end());
   for (const auto& build : matrix.builds) {
     names.insert(build.variant);
     names.insert(build.full_version().to_string());

@@ -199,7 +199,7 @@ void Checker::default_builds() {
 
 void Checker::companions() {
   for (const auto& companion : m_matrix.companions) {
-    if (companion.package != "torchvision" && companion.package != "torchaudio")
+    if (!is_companion(companion.package))
       error(companion.from.place, fmt::format("\"{}\" is no companion of PyTorch", companion.package));
     for (const auto& pytorch : companion.pytorch) {
       once("companion", fmt::format("{} of PyTorch {}", companion.package, pytorch.to_string()),
@@ -250,7 +250,7 @@ void Checker::broken() {
     if (std::none_of(m_matrix.builds.begin(), m_matrix.builds.end(),
                      [&](const Build& build) { return row.is_about(build); }))
       error(row.from.place, "no build meets the conditions of this row");
-    if (!row.package.empty() && row.package != "torchvision" && row.package != "torchaudio")
+    if (!row.package.empty() && !is_companion(row.package))
       error(row.from.place, fmt::format("\"{}\" is no companion of PyTorch", row.package));
     if (row.package.empty() && !row.versions.is_empty())
       error(row.from.place, "\"versions\" without a \"package\"");

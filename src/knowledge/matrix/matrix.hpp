@@ -7,6 +7,7 @@
 #include "knowledge/version/cuda.hpp"
 #include "knowledge/version/pep440.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -77,9 +78,14 @@ struct Build {
   bool has_python(std::string_view tag) const;
 };
 
-/// A wheel of torchvision or torchaudio and the PyTorch releases it goes with.
+/// Packages whose releases go with those of PyTorch, because they link its libraries; in the order of the
+/// manifests.
+inline constexpr std::array<std::string_view, 3> k_companions{"torchvision", "torchaudio", "torchtext"};
+bool is_companion(std::string_view package);
+
+/// A wheel of such a package and the PyTorch releases it goes with.
 struct Companion {
-  std::string package;  ///< "torchvision" or "torchaudio"
+  std::string package;  ///< of k_companions
   version::Version release;
   std::vector<version::Version> pytorch;
   /// What its own metadata says of torch where that is more than these releases (stable ABI); absent: these alone.
@@ -97,7 +103,7 @@ struct Broken {
   std::string index;                  ///< of the build; empty: either
   std::optional<Architecture> architecture;
   std::optional<version::SpecifierSet> compute;  ///< of a GPU that must work, as a version: ">=10.0"
-  std::string package;                           ///< "torchvision" or "torchaudio"; empty: whatever is installed
+  std::string package;                           ///< of k_companions; empty: whatever is installed
   version::SpecifierSet versions;                ///< of the package
   Provenance from;
 

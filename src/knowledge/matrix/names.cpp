@@ -7,6 +7,10 @@
 
 namespace torchkiln::matrix {
 
+bool is_companion(std::string_view package) {
+  return std::find(k_companions.begin(), k_companions.end(), package) != k_companions.end();
+}
+
 std::string_view name(Grade grade) {
   constexpr std::array<std::string_view, 3> k_names{"measured", "documented", "derived"};
   return k_names[static_cast<std::size_t>(grade)];

@@ -31,7 +31,7 @@ const Toolkit* find_toolkit(const Matrix& matrix, version::CudaVersion cuda);
 const DriverBranch* find_branch(const Matrix& matrix, unsigned branch);
 const FirstDriver* find_first_driver(const Matrix& matrix, version::ComputeCapability compute);
 const Release* find_release(const Matrix& matrix, const version::Version& pytorch);
-/// The torchvision or torchaudio that goes with a PyTorch release.
+/// The companion that goes with a PyTorch release.
 const Companion* find_companion(const Matrix& matrix, std::string_view package, const version::Version& pytorch);
 /// The tombstone of an image reference ("nvidia/cuda:10.2-devel-ubuntu18.04", with or without a registry before
 /// it); the row that names the most of the tag.

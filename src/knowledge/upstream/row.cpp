@@ -136,10 +136,12 @@ Row row_of(const matrix::Build& build) {
 }
 
 Row row_of(const matrix::Companion& companion) {
+  const auto& packages = matrix::k_companions;
+  const auto place = std::find(packages.begin(), packages.end(), companion.package) - packages.begin();
   const auto version = companion.release.to_string();
   auto result =
       row(Table::companion, companion.package + " " + version, companion.package, companion.package + " " + version,
-          "companions.toml", {companion.package == "torchvision" ? 0 : 1, companion.release}, companion.from);
+          "companions.toml", {static_cast<int>(place), companion.release}, companion.from);
   auto& fields = result.fields;
   fields.push_back({"package", toml_text(companion.package), Role::identity});
   fields.push_back({"release", toml_text(version), Role::identity});

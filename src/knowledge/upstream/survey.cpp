@@ -33,12 +33,13 @@ Result<void> Surveyor::read_lists() {
       return {};
     };
   };
-  std::vector<std::string> projects = {"torch"};
-  projects.insert(projects.end(), std::begin(k_companions), std::end(k_companions));
-  for (const auto& name : projects)
+  const auto add_project = [&](const std::string& name, sys::Absence absence) {
     pages.push_back({name,
-                     {folder_url(m_request.index, name), std::nullopt, std::string(k_page_types)},
+                     {folder_url(m_request.index, name), std::nullopt, std::string(k_page_types), absence},
                      project(m_projects[name], name)});
+  };
+  add_project("torch", sys::Absence::fails);
+  for (const auto companion : matrix::k_companions) add_project(std::string(companion), sys::Absence::is_an_answer);
   for (const auto& known : m_matrix.nccls) {
     const auto name = fmt::format("nvidia-nccl-cu{}", known.cuda_major);
     if (!known.compute.empty()) continue;
@@ -76,6 +77,7 @@ Result<void> Surveyor::read_lists() {
   for (std::size_t i = 0; i < pages.size(); ++i) {
     if (answers[i].status != 200) {
       m_variants.erase(pages[i].name);
+      m_projects.erase(pages[i].name);
       continue;
     }
     TK_CHECK(pages[i].take(answers[i]));

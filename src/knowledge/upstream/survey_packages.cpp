@@ -29,11 +29,16 @@ void Surveyor::add_nccl(const matrix::Nccl& known, const std::vector<WheelFamily
 }
 
 void Surveyor::plan_companion(const std::string& package) {
+  const auto project = m_projects.find(package);
+  if (project == m_projects.end()) {
+    m_survey.open.push_back("the index has no " + package + ": its rows stay as they are");
+    return;
+  }
+  const auto& families = project->second;
+  m_survey.scopes.push_back("companion " + package);
   std::optional<Version> first;
   for (const auto& known : m_matrix.companions)
     if (known.package == package && (!first || known.release < *first)) first = known.release;
-  m_survey.scopes.push_back("companion " + package);
-  const auto& families = m_projects.at(package);
   for (const auto& family : families) {
     if (family.architecture != Architecture::x86_64 || !family.version.local().empty()) continue;
     if (family.version < first.value_or(families.front().version)) continue;

@@ -16,8 +16,6 @@
 
 namespace torchkiln::upstream {
 
-inline constexpr std::string_view k_companions[] = {"torchvision", "torchaudio"};
-
 /// The address of `name` below `folder`, with a slash at its end.
 std::string folder_url(const std::string& folder, const std::string& name = "");
 
@@ -31,7 +29,7 @@ class Surveyor {
     TK_CHECK(read_lists());
     plan_default_index();
     plan_torch_index();
-    for (const auto package : k_companions) plan_companion(std::string(package));
+    for (const auto package : matrix::k_companions) plan_companion(std::string(package));
     TK_CHECK(open_wheels());
     TK_CHECK(metapackages());
     TK_CHECK(redistributions());

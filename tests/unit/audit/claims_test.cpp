@@ -1,6 +1,5 @@
 // What widely read articles claim about these images, as pairs. F: false claims, M: misleading ones, the rest true.
-// The rows that say nothing about a pair (F10 stars of a repository; M3, M13 and M18 packages and releases that the
-// matrix does not have; M10 symptoms) are not here.
+// The rows that say nothing about a pair (F10 stars of a repository, M3, M10 and M13) are among the solver's.
 
 #include "unit/audit/audit_fixture.hpp"
 
@@ -158,6 +157,14 @@ TEST_CASE("M17: the first build for Blackwell is 2.7's cu128, with driver 570.26
   for (const char* build : {"2.0.1+cu117", "2.1.0+cu118", "2.6.0+cu126", "2.7.1+cu126"})
     CHECK(verdict("driver=580.65.06,gpu=RTX 5090", build) != "direct");
   CHECK(verdict("driver=570.26,gpu=RTX 5090", "2.7.1+cu128") == "direct");
+}
+
+TEST_CASE("M18: torchtext does not load beside 2.7: leave it out, or take 2.3") {
+  const auto judgement = judge(k_a100, with_package(release("2.7.1+cu126"), "torchtext", "0.18.0"));
+  CHECK(judgement.verdict == audit::Verdict::packages_conflict);
+  CHECK(fixes(judgement) == std::vector<std::string>{"leave torchtext out of the image",
+                                                     "PyTorch 2.3.1+cu121 runs here as it is (direct)"});
+  CHECK(verdict(k_a100, with_package(release("2.3.1+cu121"), "torchtext", "0.18.0")) == "direct");
 }
 
 TEST_CASE("true claims stay true") {

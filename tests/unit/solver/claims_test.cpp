@@ -135,6 +135,37 @@ TEST_CASE("M17: the first build for Blackwell is 2.7 cu128") {
   CHECK(resolved({.pytorch = "2.7", .gpus = {"RTX 5090"}}).build == "cu128");
 }
 
+TEST_CASE("F10, M13: neither the stars of a repository nor TensorRT are what a build of PyTorch brings") {
+  for (const auto& build : real_matrix().builds)
+    for (const auto& requirement : build.requirements) CHECK(requirement.find("tensorrt") == std::string::npos);
+}
+
+TEST_CASE("M3: 1.12, with any CUDA, is older than what is known, and the answer says from where on it is") {
+  const auto conflict = refused({.pytorch = "1.12", .cuda = "11.6"});
+  CHECK(core_of(conflict) ==
+        Texts{"PyTorch 1.12 is required; the manifests know PyTorch 1.13.0 to 2.15.0 for x86_64"});
+  CHECK(chosen({.pytorch = "1.13", .cuda = "11.6"}) == "1.13.1+cu116 pytorch");
+}
+
+TEST_CASE("M10: which cuDNN and NCCL a wheel gets is pinned by the wheel itself") {
+  const auto resolution = resolved({.pytorch = "2.7.1+cu126"});
+  const auto pinned = [&](const std::string& name) {
+    for (const auto& [package, version] : resolution.pins)
+      if (package == name) return version.to_string();
+    return std::string();
+  };
+  CHECK(pinned("nvidia-cudnn-cu12") == "9.5.1.17");
+  CHECK(pinned("nvidia-nccl-cu12") == "2.26.2");
+  CHECK_FALSE(goes({.pytorch = "2.7.1+cu126", .cudnn = "9.7"}));
+}
+
+TEST_CASE("M18: torchvision 0.22 goes with 2.7; torchtext ended with 2.3") {
+  CHECK(resolved({.pytorch = "2.7", .packages = {"torchvision"}})
+            .torchvision->starts_with(version::Version::of({0, 22})));
+  CHECK_FALSE(goes({.pytorch = "2.7", .packages = {"torchtext"}}));
+  CHECK(resolved({.packages = {"torchtext"}}).pytorch.to_string() == "2.3.1");
+}
+
 TEST_CASE("claims that are true") {
   CHECK(goes({.pytorch = "2.7", .python = "3.9", .os = "debian-11"}));
   CHECK(goes({.pytorch = "2.8", .python = "3.10", .os = "ubuntu-22.04"}));

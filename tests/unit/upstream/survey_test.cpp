@@ -36,8 +36,9 @@ struct Upstream {
   std::map<std::string, std::vector<File>> pages;  ///< folder below simple/ → files
   std::string plan;                                ///< of the files' answers
 
-  Upstream() {
-    for (const char* project : {"torch", "torchvision", "torchaudio", "nvidia-nccl-cu12"}) write(project);
+  explicit Upstream(const std::vector<std::string>& projects = {"torch", "torchvision", "torchaudio", "torchtext",
+                                                                "nvidia-nccl-cu12"}) {
+    for (const auto& project : projects) write(project);
   }
   void write(const std::string& folder) {
     std::string page = "<!DOCTYPE html><html><body>\n";
@@ -240,6 +241,13 @@ TEST_CASE(
     CHECK(must(survey(upstream)).open.size() == 1);
     CHECK_FALSE(upstream.server.ranges().back().empty());
   }
+}
+
+TEST_CASE("an index without a companion leaves its rows as they are, and that is said") {
+  Upstream upstream({"torch", "torchvision", "torchaudio", "nvidia-nccl-cu12"});
+  upstream.add("torch", torch("2.7.0", "cp311"));
+  CHECK(must(survey(upstream)).open ==
+        std::vector<std::string>{"the index has no torchtext: its rows stay as they are"});
 }
 
 TEST_CASE("a companion that pins no torch goes with the release of its day") {
