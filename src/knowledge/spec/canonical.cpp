@@ -52,13 +52,16 @@ std::string canonical_json(const Spec& spec) {
   std::vector<std::string> system;
   for (const auto& package : spec.system_packages) system.push_back(package.value);
 
-  const Json json = {
+  Json json = {
       {"schema", "torchkiln.spec/1"},
       {"image", {{"name", spec.image.name.value}, {"variants", sorted(std::move(variants))}}},
       {"require", std::move(require)},
       {"packages", {{"python", sorted(std::move(python))}, {"system", sorted(std::move(system))}}},
       {"user", {{"name", spec.user.name}, {"uid", spec.user.uid}, {"gid", spec.user.gid}}},
   };
+  // What came later is there only where it says something: a lock stays current when torchkiln learns a new word.
+  if (!spec.image.verifier) json["image"]["verifier"] = false;
+  if (spec.devel.cuda) json["devel"]["cuda"] = name(spec.devel.cuda->value);
   // Values come from a UTF-8 TOML file or from argv; bytes that are no UTF-8 must not throw.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

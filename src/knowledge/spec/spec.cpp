@@ -48,6 +48,7 @@ void read_image(Table table, Image& image) {
       table.reject("\"variants\" is empty", table.texts("variants")->place,
                    {"leave it out for the runtime variant"});
   }
+  if (const auto verifier = table.boolean("verifier")) image.verifier = verifier->value;
   table.finish();
 }
 
@@ -127,6 +128,10 @@ base::Result<Spec> parse(std::string_view text, std::string file) {
   if (auto table = root.table("require")) read_requirements(*table, spec.require);
   if (auto table = root.table("packages")) read_packages(*table, spec);
   if (auto table = root.table("user")) read_user(*table, spec.user);
+  if (auto table = root.table("devel")) {
+    spec.devel.cuda = table->parsed("cuda", parse_toolkit_source);
+    table->finish();
+  }
   root.finish();
   TK_CHECK(document.check());
   return spec;

@@ -4,6 +4,7 @@
 
 #include "foundation/base/error.hpp"
 #include "foundation/document/document.hpp"
+#include "knowledge/spec/variant.hpp"
 #include "knowledge/version/cuda.hpp"
 #include "knowledge/version/pep440.hpp"
 
@@ -17,16 +18,20 @@ namespace torchkiln::spec {
 
 using document::Placed;
 
-enum class Variant { runtime, devel, jupyter, ssh };
-/// "runtime", "devel", "jupyter", "ssh".
-std::string_view name(Variant variant);
-base::Result<Variant> parse_variant(std::string_view text);
-
 /// What is chosen where the requirements leave a choice: docs/matrix.md, "How the solver decides".
 enum class Prefer { stable, newest, smallest };
 /// "stable", "newest", "smallest".
 std::string_view name(Prefer prefer);
 base::Result<Prefer> parse_prefer(std::string_view text);
+
+/// Where the devel part's CUDA toolkit (nvcc and the headers) comes from.
+enum class ToolkitSource {
+  none,    ///< there is none: C++ extensions can be built, CUDA ones cannot
+  wheels,  ///< NVIDIA's wheels, which have nvcc from CUDA 13 on
+};
+/// "none", "wheels".
+std::string_view name(ToolkitSource source);
+base::Result<ToolkitSource> parse_toolkit_source(std::string_view text);
 
 /// What the image must be or run on. What is absent is chosen, newest first.
 struct Requirements {
@@ -56,7 +61,8 @@ struct PythonPackage {
 
 struct Image {
   Placed<std::string> name{"torchkiln/pytorch", {}};  ///< an OCI repository name without a tag
-  std::vector<Variant> variants{Variant::runtime};    ///< in the order written, each once
+  std::vector<Variant> variants{Variant()};           ///< in the order written, each once
+  bool verifier = true;                               ///< without it, only level static can be reached
 };
 
 /// The user that the image's processes run as.
@@ -66,6 +72,10 @@ struct User {
   std::uint32_t gid = 1000;
 };
 
+struct Devel {
+  std::optional<Placed<ToolkitSource>> cuda;  ///< absent: wheels where NVIDIA's have nvcc
+};
+
 struct Spec {
   std::string file;  ///< the spec's file name; empty when there is none
   Image image;
@@ -73,6 +83,7 @@ struct Spec {
   std::vector<PythonPackage> python_packages;
   std::vector<Placed<std::string>> system_packages;  ///< Debian package names
   User user;
+  Devel devel;
 };
 
 /// Reads a spec. `file` is its name in every Place. One spec_invalid Error, with place and hint, for unknown keys,

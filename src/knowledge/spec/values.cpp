@@ -98,22 +98,6 @@ bool is_package_name(std::string_view name) {
 
 }  // namespace
 
-std::string_view name(Variant variant) {
-  constexpr std::array<std::string_view, 4> k_names{"runtime", "devel", "jupyter", "ssh"};
-  return k_names[static_cast<std::size_t>(variant)];
-}
-
-base::Result<Variant> parse_variant(std::string_view text) {
-  std::vector<std::string> known;
-  for (const auto variant : {Variant::runtime, Variant::devel, Variant::jupyter, Variant::ssh}) {
-    if (name(variant) == text) return variant;
-    known.emplace_back(name(variant));
-  }
-  const auto guess = base::nearest(text, known);
-  return invalid(fmt::format("there is no variant \"{}\"", text),
-                 guess ? fmt::format("did you mean \"{}\"?", *guess) : "variants are " + base::join(known, ", "));
-}
-
 std::string_view name(Prefer prefer) {
   constexpr std::array<std::string_view, 3> k_names{"stable", "newest", "smallest"};
   return k_names[static_cast<std::size_t>(prefer)];
@@ -123,6 +107,16 @@ base::Result<Prefer> parse_prefer(std::string_view text) {
   for (const auto prefer : {Prefer::stable, Prefer::newest, Prefer::smallest})
     if (name(prefer) == text) return prefer;
   return invalid(fmt::format("\"{}\" is no preference", text), "preferences are stable, newest, smallest");
+}
+
+std::string_view name(ToolkitSource source) {
+  return source == ToolkitSource::wheels ? "wheels" : "none";
+}
+
+base::Result<ToolkitSource> parse_toolkit_source(std::string_view text) {
+  for (const auto source : {ToolkitSource::none, ToolkitSource::wheels})
+    if (name(source) == text) return source;
+  return invalid(fmt::format("\"{}\" is no source of a CUDA toolkit", text), "sources are wheels and none");
 }
 
 base::Result<std::string> parse_architecture(std::string_view text) {

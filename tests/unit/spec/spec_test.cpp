@@ -61,7 +61,7 @@ uid = 1234
 )");
   CHECK(spec.file == "kiln.toml");
   CHECK(spec.image.name.value == "team/pytorch");
-  CHECK(spec.image.variants == std::vector<Variant>{Variant::runtime, Variant::ssh});
+  CHECK(spec.image.variants == std::vector<Variant>{Variant(), {Part::ssh}});
   CHECK(spec.require.pytorch->value.to_string() == "==2.8.*");
   CHECK(spec.require.pytorch->place == Place{"kiln.toml", 8, 11});
   CHECK(spec.require.cuda->value.to_string() == ">=12.6");
@@ -81,7 +81,7 @@ TEST_CASE("an empty spec leaves everything to be chosen") {
   const Spec spec = parse_good(std::string(k_schema));
   CHECK_FALSE(spec.require.pytorch);
   CHECK(spec.require.gpus.empty());
-  CHECK(spec.image.variants == std::vector<Variant>{Variant::runtime});
+  CHECK(spec.image.variants == std::vector<Variant>{Variant()});
   CHECK(spec.user.name == "kiln");
   CHECK(spec.user.uid == 1000);
 }
@@ -126,6 +126,16 @@ TEST_CASE("what is wrong in a spec is told once, with place and hint") {
       {"[image]\nvariants = [\"runtme\"]",
        "kiln.toml:3:13: there is no variant \"runtme\" (did you mean \"runtime\"?)"},
       {"[image]\nvariants = [\"ssh\", \"ssh\"]", "kiln.toml:3:20: variant \"ssh\" is listed twice"},
+      {"[image]\nvariants = [\"devel+ssh\", \"ssh+runtime+devel\"]",
+       "kiln.toml:3:26: variant \"devel+ssh\" is listed twice"},
+      {"[image]\nvariants = [\"devel+shh\"]",
+       "kiln.toml:3:13: there is no variant \"shh\" (did you mean \"ssh\"?)"},
+      {"[image]\nvariants = [\"everything\"]",
+       "kiln.toml:3:13: there is no variant \"everything\" (variants are runtime, devel, jupyter, ssh, and several "
+       "joined with \"+\")"},
+      {"[image]\nvariants = [\"ssh+ssh\"]", "kiln.toml:3:13: \"ssh+ssh\" names ssh twice"},
+      {"[devel]\ncuda = \"conda\"",
+       "kiln.toml:3:8: \"conda\" is no source of a CUDA toolkit (sources are wheels and none)"},
       {"[image]\nvariants = []", "kiln.toml:3:12: \"variants\" is empty (leave it out for the runtime variant)"},
       {"[packages]\npython = [\"torch==2.7\"]",
        "kiln.toml:3:11: torch is not listed among the packages: every image has it (set pytorch in [require] "
@@ -196,7 +206,7 @@ TEST_CASE("overrides replace what the spec says and carry the option as their pl
   CHECK(changed->require.gpus.size() == 2);
   CHECK(changed->require.gpus.at(0).place.to_string() == "--gpu");
   CHECK(changed->require.driver->place.to_string() == "/proc/driver/nvidia/version");
-  CHECK(changed->image.variants == std::vector<Variant>{Variant::ssh});
+  CHECK(changed->image.variants == std::vector<Variant>{{Part::ssh}});
 }
 
 TEST_CASE("a bad override is a usage error at its option") {
@@ -271,4 +281,31 @@ TEST_CASE("the options for architecture, preference and compat package lie over 
   CHECK(spec->require.architecture->place.to_string() == "--arch");
   CHECK(spec->require.prefer->value == Prefer::newest);
   CHECK(spec->require.forward_compat->value);
+}
+
+TEST_CASE("a variant is a set of parts, written in any order and shown in one") {
+  const auto named = [](std::string_view text) {
+    const auto variant = parse_variant(text);
+    return variant ? name(*variant) + " " + tag_name(*variant) : variant.error().message;
+  };
+  CHECK(named("runtime") == "runtime runtime");
+  CHECK(named("ssh") == "ssh ssh");
+  CHECK(named("runtime+ssh") == "ssh ssh");
+  CHECK(named("ssh+jupyter+devel") == "devel+jupyter+ssh devel-jupyter-ssh");
+  CHECK(named("") == "there is no variant \"\"");
+  CHECK(named("ssh+") == "there is no variant \"\"");
+  CHECK(Variant{Part::ssh, Part::devel}.parts() == std::vector<Part>{Part::devel, Part::ssh});
+  CHECK(Variant().is_runtime());
+  CHECK(Variant{Part::devel}.has_any_of({Part::devel, Part::ssh}));
+  CHECK_FALSE(Variant().has_any_of({Part::devel, Part::ssh}));
+}
+
+TEST_CASE("the verifier and the toolkit's source change the meaning only where they are given") {
+  const auto spec = parse_good(std::string(k_schema) + "[image]\nverifier = false\n[devel]\ncuda = \"wheels\"\n");
+  CHECK_FALSE(spec.image.verifier);
+  CHECK(spec.devel.cuda->value == ToolkitSource::wheels);
+  CHECK(canonical_json(spec).find(R"("variants":["runtime"],"verifier":false})") != std::string::npos);
+  CHECK(canonical_json(spec).ends_with(R"("devel":{"cuda":"wheels"}})"));
+  CHECK(canonical_json(parse_good(std::string(k_schema) + "[image]\nverifier = true\n")) ==
+        canonical_json(parse_good(std::string(k_schema))));
 }
