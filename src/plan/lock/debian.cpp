@@ -5,6 +5,7 @@
 #include "foundation/sys/process.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include <fmt/format.h>
@@ -160,12 +161,21 @@ Result<std::vector<LockedDeb>> pin_debian(const DebianRequest& request) {
   auto wanted = request.base_packages;
   for (const auto& package : request.system_packages) wanted.push_back(package.value);
   TK_TRY(auto debs, resolve(root, request, wanted));
-  wanted.insert(wanted.end(), request.build_packages.begin(), request.build_packages.end());
-  TK_TRY(const auto with_build, resolve(root, request, wanted));
-  for (const auto& [name, deb] : with_build) {
-    const auto [at, is_new] = debs.emplace(name, deb);
-    if (is_new) at->second.role = DebRole::build;
-  }
+  const auto base = debs;
+  /// What comes on top of the base with these packages, each noted by `note`.
+  const auto add = [&](const std::vector<std::string>& packages,
+                       const std::function<void(LockedDeb&)>& note) -> Result<void> {
+    if (packages.empty()) return {};
+    auto all = wanted;
+    all.insert(all.end(), packages.begin(), packages.end());
+    TK_TRY(const auto with_them, resolve(root, request, all));
+    for (const auto& [name, deb] : with_them)
+      if (!base.count(name)) note(debs.emplace(name, deb).first->second);
+    return {};
+  };
+  TK_CHECK(add(request.build_packages, [](LockedDeb& deb) { deb.in_build_root = true; }));
+  for (const auto& one : request.parts)
+    TK_CHECK(add(one.packages, [&](LockedDeb& deb) { deb.parts.add(one.part); }));
   std::vector<LockedDeb> sorted;
   for (auto& [name, deb] : debs) sorted.push_back(std::move(deb));
   return sorted;

@@ -5,6 +5,7 @@
 #include "foundation/sys/http.hpp"
 #include "plan/lock/index.hpp"
 #include "plan/lock/lock.hpp"
+#include "plan/lock/parts.hpp"
 #include "plan/lock/python.hpp"
 
 #include <filesystem>
@@ -19,6 +20,7 @@ struct DebianRequest {
   std::vector<std::string> base_packages;                  ///< besides the essential ones
   std::vector<spec::Placed<std::string>> system_packages;  ///< of the spec, in the base too
   std::vector<std::string> build_packages;  ///< for the verifier's build root, besides those of the base
+  std::vector<PartRequest> parts;           ///< each besides the base
   sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path state;  ///< apt's folder for lists, kept between calls
 };

@@ -6,6 +6,7 @@
 #include "knowledge/wheel/wheel.hpp"
 
 #include <algorithm>
+#include <set>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -161,6 +162,48 @@ std::vector<std::string> read_texts(document::Table& table, const char* key) {
   return items;
 }
 
+/// What "parts" says; a word of its own is "build", for the root that the verifier is compiled in.
+constexpr std::string_view k_build_root = "build";
+struct Parts {
+  spec::Variant variant;
+  bool build_root = false;
+};
+enum class BuildRoot { allowed, refused };
+Parts read_parts(document::Table& table, BuildRoot build_root) {
+  Parts parts;
+  const auto names = table.texts("parts");
+  if (!names) return parts;
+  for (const auto& one : names->value) {
+    if (one.value == k_build_root && build_root == BuildRoot::allowed) {
+      parts.build_root = true;
+      continue;
+    }
+    const auto known = std::find_if(spec::k_parts.begin(), spec::k_parts.end(),
+                                    [&](spec::Part part) { return spec::name(part) == one.value; });
+    if (known == spec::k_parts.end())
+      table.reject("there is no part '" + one.value + "'", one.place);
+    else
+      parts.variant.add(*known);
+  }
+  return parts;
+}
+
+std::vector<std::string> names_of(spec::Variant variant) {
+  std::vector<std::string> names;
+  for (const auto part : variant.parts()) names.emplace_back(spec::name(part));
+  return names;
+}
+
+std::vector<std::string> names_of(const LockedDeb& deb) {
+  auto names = names_of(deb.parts);
+  if (deb.in_build_root) names.insert(names.begin(), std::string(k_build_root));
+  return names;
+}
+
+std::string parts_line(const std::vector<std::string>& names) {
+  return names.empty() ? std::string() : "parts = " + toml_array(names) + "\n";
+}
+
 LockedWheel read_wheel(document::Table& table) {
   LockedWheel wheel;
   wheel.name = read_plain(table, "name");
@@ -176,6 +219,7 @@ LockedWheel read_wheel(document::Table& table) {
     if (!time) table.reject("'" + uploaded->value + "' is no time", uploaded->place);
     wheel.uploaded_s = time.value_or(0);
   }
+  wheel.parts = read_parts(table, BuildRoot::refused).variant;
   if (table.has("layer")) {
     LockedLayer layer;
     layer.digest = read_digest(table, "layer");
@@ -195,10 +239,11 @@ LockedDeb read_deb(document::Table& table) {
   deb.url = read_url(table);
   deb.digest = read_digest(table, "sha256");
   deb.size_bytes = read_size(table, "size");
-  const auto role = table.required_text("role");
-  if (role.value != "base" && role.value != "build")
-    table.reject("role is '" + role.value + "', not base or build", role.place);
-  deb.role = role.value == "build" ? DebRole::build : DebRole::base;
+  const auto parts = read_parts(table, BuildRoot::allowed);
+  deb.parts = parts.variant;
+  deb.in_build_root = parts.build_root;
+  // How locks said it before there were parts: "base" or "build".
+  if (const auto role = table.text("role"); role && role->value == k_build_root) deb.in_build_root = true;
   table.finish();
   return deb;
 }
@@ -235,6 +280,9 @@ LockedResolution locked(const solver::Resolution& resolution) {
   r.driver_without_minor_version_compatibility = resolution.driver_without_minor_version_compatibility.to_string();
   for (const auto& one : resolution.sass) r.sass.push_back(one.to_string());
   for (const auto& one : resolution.ptx) r.ptx.push_back(one.to_string());
+  std::set<version::ComputeCapability> gpus;
+  for (const auto& one : resolution.gpus) gpus.insert(one.compute);
+  for (const auto& one : gpus) r.gpus.push_back(one.to_string());
   return r;
 }
 
@@ -269,6 +317,7 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
     }
     lock.resolution.sass = read_texts(*table, "sass");
     lock.resolution.ptx = read_texts(*table, "ptx");
+    lock.resolution.gpus = read_texts(*table, "gpus");
     table->finish();
   } else {
     root.missing("resolution");
@@ -295,11 +344,13 @@ std::string to_toml(const Lock& lock) {
     if (field.presence == Presence::always || !field.text->empty())
       text += fmt::format("{} = {}\n", field.key, toml_string(*field.text));
   text += "sass = " + toml_array(lock.resolution.sass) + "\nptx = " + toml_array(lock.resolution.ptx) + "\n";
+  if (!lock.resolution.gpus.empty()) text += "gpus = " + toml_array(lock.resolution.gpus) + "\n";
   for (const auto& wheel : lock.wheels) {
     text += fmt::format(
         "\n[[wheel]]\nname = {}\nversion = {}\nfile = {}\nurl = {}\nsha256 = {}\nsize = {}\nunpacked_size = {}\n",
         toml_string(wheel.name), toml_string(wheel.version), toml_string(wheel.file_name), toml_string(wheel.url),
         toml_string(wheel.digest.hex()), wheel.size_bytes, wheel.unpacked_bytes);
+    text += parts_line(names_of(wheel.parts));
     if (wheel.uploaded_s) text += "uploaded = " + toml_string(base::format_time(wheel.uploaded_s)) + "\n";
     if (wheel.layer)
       text +=
@@ -308,11 +359,9 @@ std::string to_toml(const Lock& lock) {
   }
   for (const auto& deb : lock.debs)
     text += fmt::format(
-        "\n[[debian]]\nname = {}\nversion = {}\narchitecture = {}\nrole = \"{}\"\nurl = {}\nsha256 = {}\nsize = "
-        "{}\n",
-        toml_string(deb.name), toml_string(deb.version), toml_string(deb.architecture),
-        deb.role == DebRole::base ? "base" : "build", toml_string(deb.url), toml_string(deb.digest.hex()),
-        deb.size_bytes);
+        "\n[[debian]]\nname = {}\nversion = {}\narchitecture = {}\n{}url = {}\nsha256 = {}\nsize = {}\n",
+        toml_string(deb.name), toml_string(deb.version), toml_string(deb.architecture), parts_line(names_of(deb)),
+        toml_string(deb.url), toml_string(deb.digest.hex()), deb.size_bytes);
   return text;
 }
 
@@ -325,14 +374,19 @@ base::Digest identity(const Lock& lock) {
   for (const auto& field : text_fields(lock.resolution)) json["resolution"][field.key] = *field.text;
   json["resolution"]["sass"] = lock.resolution.sass;
   json["resolution"]["ptx"] = lock.resolution.ptx;
+  if (!lock.resolution.gpus.empty()) json["resolution"]["gpus"] = lock.resolution.gpus;
   // Which index served a wheel does not change what it is.
   json["resolution"].erase("index");
+  // What is for one purpose says so; the base, in the words that locks without parts had.
   json["wheels"] = nlohmann::ordered_json::array();
-  for (const auto& wheel : lock.wheels) json["wheels"].push_back({wheel.file_name, wheel.digest.hex()});
+  for (const auto& wheel : lock.wheels) {
+    json["wheels"].push_back({wheel.file_name, wheel.digest.hex()});
+    if (!wheel.parts.is_runtime()) json["wheels"].back().push_back(names_of(wheel.parts));
+  }
   json["debian"] = nlohmann::ordered_json::array();
   for (const auto& deb : lock.debs)
     json["debian"].push_back(
-        {deb.name, deb.version, deb.digest.hex(), deb.role == DebRole::base ? "base" : "build"});
+        {deb.name, deb.version, deb.digest.hex(), deb.is_base() ? "base" : base::join(names_of(deb), " ")});
   return base::Digest::of(json.dump());
 }
 
@@ -344,6 +398,14 @@ std::string version_tag(const LockedResolution& resolution) {
   std::string tag = resolution.pytorch + "-" + resolution.build;
   if (!resolution.cudnn.empty()) tag += "-cudnn" + resolution.cudnn.substr(0, resolution.cudnn.find('.'));
   return tag + "-py" + base::replace_all(resolution.python, ".", "");
+}
+
+bool is_in(const LockedWheel& wheel, spec::Variant variant) {
+  return wheel.parts.is_runtime() || wheel.parts.has_any_of(variant);
+}
+
+bool is_in(const LockedDeb& deb, spec::Variant variant) {
+  return deb.is_base() || deb.parts.has_any_of(variant);
 }
 
 std::string locked_version(const Lock& lock, std::string_view name) {

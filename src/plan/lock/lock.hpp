@@ -33,18 +33,19 @@ struct LockedWheel {
   std::uint64_t size_bytes = 0;
   std::uint64_t unpacked_bytes = 0;
   std::int64_t uploaded_s = 0;  ///< seconds since 1970; 0 where the index does not say
+  spec::Variant parts;          ///< the parts that need it; none: it is in the base that all images share
   std::optional<LockedLayer> layer;
 };
-
-/// What a Debian package is for: the image's base, or only the root that the verifier is compiled in.
-enum class DebRole { base, build };
 
 struct LockedDeb {
   std::string name, version, architecture;
   std::string url;
   base::Digest digest;
   std::uint64_t size_bytes = 0;
-  DebRole role = DebRole::base;
+  spec::Variant parts;         ///< the parts that need it
+  bool in_build_root = false;  ///< whether the root that the verifier is compiled in needs it
+  /// Nothing of the two: it is in the base that all images and the build root share.
+  bool is_base() const { return parts.is_runtime() && !in_build_root; }
 };
 
 /// The part of a solver::Resolution that images are made from.
@@ -54,6 +55,7 @@ struct LockedResolution {
   std::string architecture;
   std::string driver_minimum, driver_without_minor_version_compatibility;
   std::vector<std::string> sass, ptx;
+  std::vector<std::string> gpus;  ///< the compute capabilities that were asked for, ascending; none: any
   bool operator==(const LockedResolution&) const = default;
 };
 
@@ -85,6 +87,10 @@ base::Digest digest_of(const spec::Spec& spec);
 
 /// "2.8.0-cu128-cudnn9-py311": what tags are made of.
 std::string version_tag(const LockedResolution& resolution);
+
+/// Whether an image of this variant has the wheel or Debian package.
+bool is_in(const LockedWheel& wheel, spec::Variant variant);
+bool is_in(const LockedDeb& deb, spec::Variant variant);
 
 /// The version of a locked wheel, by normalised name; empty when it is not locked.
 std::string locked_version(const Lock& lock, std::string_view name);

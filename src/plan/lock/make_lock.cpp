@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -46,6 +47,59 @@ PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) 
   python.cache = request.cache / "uv";
   python.work = request.cache / "work";
   return python;
+}
+
+bool by_name(const LockedWheel& a, const LockedWheel& b) {
+  return a.name < b.name;
+}
+
+std::set<std::string> names_of(const std::vector<LockedWheel>& wheels) {
+  std::set<std::string> names;
+  for (const auto& wheel : wheels) names.insert(wheel.name);
+  return names;
+}
+
+std::vector<std::string> exact_versions(const std::vector<LockedWheel>& wheels) {
+  std::vector<std::string> lines;
+  for (const auto& wheel : wheels) lines.push_back(wheel.name + "==" + wheel.version);
+  return lines;
+}
+
+/// The base is pinned first, as if it were alone; then each part beside it, bound to what is pinned already, so
+/// that a package has one version in the whole family. What a part brings that the base lacks is the part's.
+Result<PythonPins> pin_family(const PythonRequest& base_request, const std::vector<PartRequest>& parts) {
+  TK_TRY(auto family, pin_python(base_request));
+  const auto base_names = names_of(family.wheels);
+  auto everything = base_request;
+  for (const auto& part : parts) {
+    if (part.requirements.empty()) continue;
+    auto with_part = base_request;
+    const auto pinned = exact_versions(family.wheels);
+    with_part.constraints.insert(with_part.constraints.end(), pinned.begin(), pinned.end());
+    with_part.requirements.insert(with_part.requirements.end(), part.requirements.begin(), part.requirements.end());
+    everything.requirements.insert(everything.requirements.end(), part.requirements.begin(),
+                                   part.requirements.end());
+    auto pins = pin_python(with_part);
+    if (!pins) {
+      auto error = std::move(pins).error();
+      if (error.code == base::ErrorCode::package_conflict)
+        error.message =
+            fmt::format("the part {} does not go with the Python packages of the base", name(part.part));
+      return base::fail(std::move(error));
+    }
+    for (auto& wheel : pins->wheels) {
+      if (base_names.count(wheel.name)) continue;
+      const auto at = std::lower_bound(family.wheels.begin(), family.wheels.end(), wheel, by_name);
+      const bool is_known = at != family.wheels.end() && at->name == wheel.name;
+      (is_known ? at : family.wheels.insert(at, std::move(wheel)))->parts.add(part.part);
+    }
+  }
+  if (everything.requirements == base_request.requirements) return family;
+  // pylock.toml is one file with all of it, for others to read and for uv to keep the next time.
+  everything.constraints = exact_versions(family.wheels);
+  TK_TRY(auto all, pin_python(everything));
+  family.pylock = std::move(all.pylock);
+  return family;
 }
 
 /// The lock must hold what the resolution promised: the matrix knows the pins, the index has the last word.
@@ -146,6 +200,8 @@ std::vector<std::string> requested_debian(const LockRequest& request) {
   auto requested = base_packages();
   for (const auto& package : request.spec.system_packages) requested.push_back(package.value);
   for (const auto& package : request.build_packages) requested.push_back("build:" + package);
+  for (const auto& part : request.parts)
+    for (const auto& package : part.packages) requested.push_back(fmt::format("{}:{}", name(part.part), package));
   std::sort(requested.begin(), requested.end());
   return requested;
 }
@@ -180,6 +236,7 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
     debs.base_packages = base_packages();
     debs.system_packages = request.spec.system_packages;
     debs.build_packages = request.build_packages;
+    debs.parts = request.parts;
     debs.network = request.network;
     debs.state = request.cache / "apt";
     TK_TRY(auto pinned, pin_debian(debs));
@@ -190,7 +247,7 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   const auto python = python_request(request, std::move(indexes));
   lock.requested = python.requirements;
   base::Step step(progress, "Locking", "Python packages");
-  auto pins = pin_python(python);
+  auto pins = pin_family(python, request.parts);
   if (pins) step.end(fmt::format("{} packages", pins->wheels.size()));
   auto debs = debian.get();
   if (!pins) return base::fail(std::move(pins).error());

@@ -7,6 +7,7 @@
 #include "foundation/sys/http.hpp"
 #include "plan/lock/debian.hpp"
 #include "plan/lock/lock.hpp"
+#include "plan/lock/parts.hpp"
 #include "plan/lock/python.hpp"
 
 #include <filesystem>
@@ -24,10 +25,11 @@ struct LockRequest {
   const spec::Spec& spec;
   const solver::Resolution& resolution;
   base::Digest matrix_revision;
-  PythonIndexes indexes;             ///< as the user gave them; completed from pip's configuration
-  std::vector<std::string> mirrors;  ///< as the user gave them
-  std::vector<std::string> build_packages;
-  std::optional<Lock> earlier;  ///< what it pins is kept as far as it still fits
+  PythonIndexes indexes;                    ///< as the user gave them; completed from pip's configuration
+  std::vector<std::string> mirrors;         ///< as the user gave them
+  std::vector<std::string> build_packages;  ///< of Debian, to compile the verifier; none: there is no verifier
+  std::vector<PartRequest> parts;           ///< of the spec's variants: part_requests()
+  std::optional<Lock> earlier;              ///< what it pins is kept as far as it still fits
   std::string earlier_pylock;
   Upgrade upgrade = Upgrade::keep;
   std::vector<std::string> upgrade_packages;
@@ -36,7 +38,8 @@ struct LockRequest {
   std::filesystem::path cache;  ///< torchkiln's cache folder
 };
 
-/// What apt is asked for, as the lock records it ("build:g++" for the build root), sorted.
+/// What apt is asked for, as the lock records it ("build:g++" for the build root, "ssh:openssh-server" for a part),
+/// sorted.
 std::vector<std::string> requested_debian(const LockRequest& request);
 
 struct NewLock {

@@ -30,7 +30,7 @@ TEST_CASE("a line of apt-get --print-uris names a package with address, size and
   CHECK(deb.url == "http://mirror.example/debian/pool/main/x/tini_0.19.0-1+b3_amd64.deb");
   CHECK(deb.size_bytes == 12345);
   CHECK(deb.digest.hex() == k_sha);
-  CHECK(deb.role == DebRole::base);
+  CHECK(deb.is_base());
 }
 
 TEST_CASE("an epoch is read out of its escape") {
@@ -105,7 +105,7 @@ TEST_CASE("Debian packages are pinned for an empty system, those of the build ro
   const Apt t;
   const auto debs = must(pin_debian(t.request));
   Texts names;
-  for (const auto& deb : debs) names.push_back(deb.name + (deb.role == DebRole::build ? " (build)" : ""));
+  for (const auto& deb : debs) names.push_back(deb.name + (deb.in_build_root ? " (build)" : ""));
   CHECK(names == Texts{"g++ (build)", "git", "libc6", "python3", "tini"});
   CHECK(debs[0].version == "1:2");
   const auto calls = t.apt.calls();
@@ -200,4 +200,17 @@ TEST_CASE("an apt that is not there is tool_missing") {
   const auto result = pin_debian(t.request);
   ::setenv("PATH", path.c_str(), 1);
   CHECK(error_of(result).code == ErrorCode::tool_missing);
+}
+
+TEST_CASE("what a part needs beyond the base is the part's, and what two need is both's") {
+  using torchkiln::spec::Part;
+  Apt t;
+  t.request.parts = {
+      {Part::devel, {}, {"gdb", "g++"}}, {Part::jupyter, {}, {}}, {Part::ssh, {}, {"openssh-server", "gdb"}}};
+  const auto debs = must(pin_debian(t.request));
+  Texts told;
+  for (const auto& deb : debs)
+    told.push_back(deb.name + (deb.is_base() ? "" : " " + name(deb.parts)) + (deb.in_build_root ? " build" : ""));
+  CHECK(told == Texts{"g++ devel build", "gdb devel+ssh", "git", "libc6", "openssh-server ssh", "python3", "tini"});
+  CHECK(t.apt.calls().size() == 5);  // jupyter asks for nothing, so apt is not asked
 }

@@ -21,14 +21,17 @@ inline LockedWheel a_wheel(const std::string& name, const std::string& version) 
   return wheel;
 }
 
-inline LockedDeb a_deb(const std::string& name, const std::string& version, DebRole role = DebRole::base) {
+/// Where a_deb() goes.
+enum class Placement { base, build_root };
+inline LockedDeb a_deb(const std::string& name, const std::string& version, Placement placement = Placement::base) {
   return {name,
           version,
           "amd64",
           "http://mirror.example/pool/" + name + "_" + version + "_amd64.deb",
           base::Digest::of(name),
           2000,
-          role};
+          {},
+          placement == Placement::build_root};
 }
 
 inline Lock a_lock() {
@@ -62,7 +65,7 @@ inline Lock a_lock() {
   torch.uploaded_s = 1'754'491'980;
   torch.layer = LockedLayer{base::Digest::of("layer"), base::Digest::of("diff"), 888'000'000};
   lock.wheels = {a_wheel("numpy", "2.3.1"), a_wheel("pip", "25.2"), torch};
-  lock.debs = {a_deb("g++", "4:12.2.0-3", DebRole::build), a_deb("tini", "0.19.0-1+b3")};
+  lock.debs = {a_deb("g++", "4:12.2.0-3", Placement::build_root), a_deb("tini", "0.19.0-1+b3")};
   return lock;
 }
 

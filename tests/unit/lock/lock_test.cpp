@@ -82,28 +82,29 @@ TEST_CASE("a lock is written for people to read, everything at its place") {
   start.replace(start.find("sha256:5d92"), 71, lock.spec_digest.to_string());
   start = replace_all(start, "MATRIX", lock.matrix_revision.to_string());
   CHECK(text.substr(0, start.size()) == start);
-  CHECK(text.substr(start.size()) ==
-        "\n[[wheel]]\nname = \"numpy\"\nversion = \"2.3.1\"\nfile = \"numpy-2.3.1-py3-none-any.whl\"\n"
-        "url = \"https://index.example/packages/numpy-2.3.1-py3-none-any.whl\"\nsha256 = \"" +
-            lock.wheels[0].digest.hex() +
-            "\"\nsize = 1000\nunpacked_size = 3000\n"
-            "\n[[wheel]]\nname = \"pip\"\nversion = \"25.2\"\nfile = \"pip-25.2-py3-none-any.whl\"\n"
-            "url = \"https://index.example/packages/pip-25.2-py3-none-any.whl\"\nsha256 = \"" +
-            lock.wheels[1].digest.hex() +
-            "\"\nsize = 1000\nunpacked_size = 3000\n"
-            "\n[[wheel]]\nname = \"torch\"\nversion = \"2.8.0\"\nfile = \"torch-2.8.0-py3-none-any.whl\"\n"
-            "url = \"https://index.example/packages/torch-2.8.0-py3-none-any.whl\"\nsha256 = \"" +
-            lock.wheels[2].digest.hex() +
-            "\"\nsize = 887000000\nunpacked_size = 3000\nuploaded = \"2025-08-06T14:53:00Z\"\nlayer = \"" +
-            Digest::of("layer").to_string() + "\"\ndiff_id = \"" + Digest::of("diff").to_string() +
-            "\"\nlayer_size = 888000000\n"
-            "\n[[debian]]\nname = \"g++\"\nversion = \"4:12.2.0-3\"\narchitecture = \"amd64\"\nrole = \"build\"\n"
-            "url = \"http://mirror.example/pool/g++_4:12.2.0-3_amd64.deb\"\nsha256 = \"" +
-            lock.debs[0].digest.hex() +
-            "\"\nsize = 2000\n"
-            "\n[[debian]]\nname = \"tini\"\nversion = \"0.19.0-1+b3\"\narchitecture = \"amd64\"\nrole = \"base\"\n"
-            "url = \"http://mirror.example/pool/tini_0.19.0-1+b3_amd64.deb\"\nsha256 = \"" +
-            lock.debs[1].digest.hex() + "\"\nsize = 2000\n");
+  CHECK(
+      text.substr(start.size()) ==
+      "\n[[wheel]]\nname = \"numpy\"\nversion = \"2.3.1\"\nfile = \"numpy-2.3.1-py3-none-any.whl\"\n"
+      "url = \"https://index.example/packages/numpy-2.3.1-py3-none-any.whl\"\nsha256 = \"" +
+          lock.wheels[0].digest.hex() +
+          "\"\nsize = 1000\nunpacked_size = 3000\n"
+          "\n[[wheel]]\nname = \"pip\"\nversion = \"25.2\"\nfile = \"pip-25.2-py3-none-any.whl\"\n"
+          "url = \"https://index.example/packages/pip-25.2-py3-none-any.whl\"\nsha256 = \"" +
+          lock.wheels[1].digest.hex() +
+          "\"\nsize = 1000\nunpacked_size = 3000\n"
+          "\n[[wheel]]\nname = \"torch\"\nversion = \"2.8.0\"\nfile = \"torch-2.8.0-py3-none-any.whl\"\n"
+          "url = \"https://index.example/packages/torch-2.8.0-py3-none-any.whl\"\nsha256 = \"" +
+          lock.wheels[2].digest.hex() +
+          "\"\nsize = 887000000\nunpacked_size = 3000\nuploaded = \"2025-08-06T14:53:00Z\"\nlayer = \"" +
+          Digest::of("layer").to_string() + "\"\ndiff_id = \"" + Digest::of("diff").to_string() +
+          "\"\nlayer_size = 888000000\n"
+          "\n[[debian]]\nname = \"g++\"\nversion = \"4:12.2.0-3\"\narchitecture = \"amd64\"\nparts = [\"build\"]\n"
+          "url = \"http://mirror.example/pool/g++_4:12.2.0-3_amd64.deb\"\nsha256 = \"" +
+          lock.debs[0].digest.hex() +
+          "\"\nsize = 2000\n"
+          "\n[[debian]]\nname = \"tini\"\nversion = \"0.19.0-1+b3\"\narchitecture = \"amd64\"\n"
+          "url = \"http://mirror.example/pool/tini_0.19.0-1+b3_amd64.deb\"\nsha256 = \"" +
+          lock.debs[1].digest.hex() + "\"\nsize = 2000\n");
 }
 
 TEST_CASE("a lock that is written, read and written again is the same bytes") {
@@ -112,7 +113,7 @@ TEST_CASE("a lock that is written, read and written again is the same bytes") {
   CHECK(to_toml(read) == text);
   CHECK((read.resolution == a_lock().resolution));
   CHECK(read.wheels[2].layer == a_lock().wheels[2].layer);
-  CHECK(read.debs[0].role == DebRole::build);
+  CHECK(read.debs[0].in_build_root);
   auto strange = a_lock();
   strange.requested = {"quo\"te\\back gr\xC3\xBC\xC3\x9F; python_version > '3'"};
   strange.wheels.clear();
@@ -139,8 +140,10 @@ TEST_CASE("a value that cannot be is an error at its place") {
         "kiln.lock:40:10: 'x" + a_lock().wheels[0].digest.hex() + "' is no SHA-256 digest");
   CHECK(said(error_for(changed("size = 1000", "size = -1"))) == "kiln.lock:41:8: size is negative");
   CHECK(said(error_for(changed("size = 1000", "size = \"1000\""))) != "");
-  CHECK(said(error_for(changed("role = \"build\"", "role = \"x\""))) ==
-        "kiln.lock:70:8: role is 'x', not base or build");
+  CHECK(said(error_for(changed("parts = [\"build\"]", "parts = [\"x\"]"))) ==
+        "kiln.lock:70:10: there is no part 'x'");
+  CHECK(said(error_for(changed("unpacked_size = 3000\n", "unpacked_size = 3000\nparts = [\"build\"]\n"))) ==
+        "kiln.lock:43:10: there is no part 'build'");
   CHECK(said(error_for(changed("2025-08-06T14:53:00Z", "yesterday"))) == "kiln.lock:61:12: 'yesterday' is no time");
 }
 
@@ -178,10 +181,10 @@ TEST_CASE("what a lock must have is missed by name") {
     REQUIRE(at != std::string::npos);
     return said(error_for(text.erase(at, text.find('\n', at + 1) - at)));
   };
-  for (const char* key : {"schema",  "spec",  "matrix",         "name",     "user",       "uid",  "gid",
-                          "pytorch", "build", "architecture",   "cuda",     "python",     "os",   "distribution",
-                          "suite",   "glibc", "driver_minimum", "released", "version",    "file", "url",
-                          "sha256",  "size",  "unpacked_size",  "diff_id",  "layer_size", "role"})
+  for (const char* key : {"schema",  "spec",  "matrix",         "name",     "user",      "uid",  "gid",
+                          "pytorch", "build", "architecture",   "cuda",     "python",    "os",   "distribution",
+                          "suite",   "glibc", "driver_minimum", "released", "version",   "file", "url",
+                          "sha256",  "size",  "unpacked_size",  "diff_id",  "layer_size"})
     CHECK_THAT(without(std::string(key) + " ="), Catch::Matchers::Contains(key));
   CHECK_THAT(without("[image]"), Catch::Matchers::StartsWith("kiln.lock:"));
   CHECK_THAT(said(error_for("")), Catch::Matchers::Contains("schema"));
@@ -219,7 +222,7 @@ TEST_CASE("locks that give the same image have one identity") {
   CHECK(identity_of([](Lock& l) { l.wheels[0].digest = Digest::of("x"); }) != same);
   CHECK(identity_of([](Lock& l) { l.wheels.pop_back(); }) != same);
   CHECK(identity_of([](Lock& l) { l.debs[1].digest = Digest::of("x"); }) != same);
-  CHECK(identity_of([](Lock& l) { l.debs[0].role = DebRole::base; }) != same);
+  CHECK(identity_of([](Lock& l) { l.debs[0].in_build_root = false; }) != same);
   CHECK(identity_of([](Lock& l) { l.user.name = "other"; }) != same);
   CHECK(identity_of([](Lock& l) { l.user.uid = 1001; }) != same);
   CHECK(identity_of([](Lock& l) { l.user.gid = 1001; }) != same);
@@ -262,4 +265,42 @@ TEST_CASE("a locked version is found by name") {
   CHECK(locked_version(a_lock(), "torch") == "2.8.0");
   CHECK(locked_version(a_lock(), "Torch").empty());
   CHECK(locked_version(a_lock(), "other").empty());
+}
+
+TEST_CASE("a lock says which part needs what; what the base has says nothing") {
+  using torchkiln::spec::Part;
+  using torchkiln::spec::Variant;
+  auto lock = a_lock();
+  lock.wheels[0].parts = {Part::devel, Part::jupyter};
+  lock.debs[0].parts = {Part::devel};
+  lock.resolution.gpus = {"8.0", "9.0"};
+  const auto text = to_toml(lock);
+  CHECK(text.find("unpacked_size = 3000\nparts = [\"devel\", \"jupyter\"]\n") != std::string::npos);
+  CHECK(text.find("architecture = \"amd64\"\nparts = [\"build\", \"devel\"]\n") != std::string::npos);
+  CHECK(text.find("\ngpus = [\"8.0\", \"9.0\"]\n") != std::string::npos);
+  const auto read = must(parse(text, "kiln.lock"));
+  CHECK(to_toml(read) == text);
+  CHECK(is_in(read.wheels[0], {Part::jupyter}));
+  CHECK_FALSE(is_in(read.wheels[0], {Part::ssh}));
+  CHECK_FALSE(is_in(read.wheels[0], {}));
+  CHECK(is_in(read.wheels[1], {}));
+  CHECK(is_in(read.debs[0], {Part::devel, Part::ssh}));
+  CHECK_FALSE(is_in(read.debs[0], {Part::ssh}));
+  CHECK(is_in(read.debs[1], {Part::ssh}));
+}
+
+TEST_CASE("a lock from before there were parts is read, and means the same image") {
+  auto text = to_toml(a_lock());
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const auto at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+  };
+  replace("parts = [\"build\"]\n", "role = \"build\"\n");
+  replace("name = \"tini\"\n", "name = \"tini\"\nrole = \"base\"\n");
+  const auto read = must(parse(text, "kiln.lock"));
+  CHECK(identity(read) == identity(a_lock()));
+  CHECK(to_toml(read) == to_toml(a_lock()));
+  // As torchkiln 0.1 computed it: images that were built from such a lock still answer it.
+  CHECK(identity(read).hex() == "5ca4344485b4669db0490be77c0be0a7b446001ed574be8a061ef43f42159b80");
 }

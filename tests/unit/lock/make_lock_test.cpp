@@ -62,6 +62,7 @@ while [ $# -gt 0 ]; do case "$1" in --output-file) cp "$FAKE/pylock.toml" "$2" ;
   PythonIndexes indexes;
   Upgrade upgrade = Upgrade::keep;
   NetworkAccess network = NetworkAccess::allowed;
+  std::vector<PartRequest> parts;
   std::string steps = "[]";  ///< how the index answers
 
   Machine() {
@@ -85,6 +86,7 @@ while [ $# -gt 0 ]; do case "$1" in --output-file) cp "$FAKE/pylock.toml" "$2" ;
                               indexes,
                               {"http://mirror.example/debian"},
                               {"g++"},
+                              parts,
                               earlier,
                               "",
                               upgrade,
@@ -122,7 +124,7 @@ TEST_CASE("a lock holds what spec, resolution, uv, apt and the wheels themselves
   CHECK(lock.wheels[0].unpacked_bytes > 100);
   REQUIRE(lock.debs.size() == 5);
   CHECK(lock.debs[1].name == "g++");
-  CHECK(lock.debs[1].role == DebRole::build);
+  CHECK(lock.debs[1].in_build_root);
   CHECK(t.uv.text("requirements") == "torch==2.8.0\nnumpy>=1.26\npip\n");
   CHECK(made.pylock == t.uv.text("pylock.toml"));
   CHECK(is_current(lock, t.spec));
@@ -223,4 +225,119 @@ TEST_CASE("uv's failure is told although apt is still at work, and apt's althoug
   Machine t;
   const FakeTool apt("apt-get", "echo 'E: no' >&2; exit 100");
   CHECK(error_of(t.make()).code == ErrorCode::network_failed);
+}
+
+namespace {
+
+/// A uv that answers with pylock-N.toml the Nth time, and keeps the files that it was asked with.
+const std::string k_counting_uv = R"sh(
+n=$(($(cat "$FAKE/count" 2>/dev/null || echo 0) + 1)); echo $n > "$FAKE/count"
+while [ $# -gt 0 ]; do case "$1" in --output-file) cp "$FAKE/pylock-$n.toml" "$2" ;; *.in) cp "$1" "$FAKE/requirements-$n" ;;
+  --constraints) cp "$2" "$FAKE/constraints-$n" ;; esac; shift; done
+)sh";
+
+}  // namespace
+
+TEST_CASE("each part is pinned beside the base, bound to all that is pinned before it; the rest is the part's") {
+  using torchkiln::spec::Part;
+  Machine t;
+  const FakeTool uv("uv", k_counting_uv);
+  const auto answer = [&](int n, const std::vector<WheelBuilder>& builders) {
+    t.serve(builders);
+    std::filesystem::copy_file(t.uv.path() / "pylock.toml", uv.path() / ("pylock-" + std::to_string(n) + ".toml"));
+  };
+  const auto torch = named("torch", "2.8.0"), pip = named("pip", "25.2"), numpy = named("numpy", "2.3.1"),
+             lab = named("jupyterlab", "4.4"), six = named("six", "1.17"), nvcc = named("nvcc", "13.0");
+  answer(1, {torch, numpy, pip});
+  answer(2, {torch, numpy, pip, nvcc, six});
+  answer(3, {torch, numpy, pip, lab, six});
+  answer(4, {torch, numpy, pip, lab, six, nvcc});
+  t.parts = {{Part::devel, {"nvcc"}, {}}, {Part::jupyter, {"jupyterlab"}, {}}, {Part::ssh, {}, {"openssh-server"}}};
+  const LockRequest request{t.spec,
+                            t.resolution,
+                            Digest::of("matrix"),
+                            {},
+                            {"http://mirror.example/debian"},
+                            {},
+                            t.parts,
+                            {},
+                            "",
+                            Upgrade::keep,
+                            {},
+                            NetworkAccess::allowed,
+                            uv.program("uv"),
+                            t.folder.path("cache")};
+  HttpClient http;
+  const auto made = must(make_lock(request, http, t.blobs, t.progress));
+  Texts told;
+  for (const auto& wheel : made.lock.wheels) told.push_back(wheel.name + " " + name(wheel.parts));
+  CHECK(told == Texts{"jupyterlab jupyter", "numpy runtime", "nvcc devel", "pip runtime", "six devel+jupyter",
+                      "torch runtime"});
+  CHECK(uv.text("requirements-3") == "torch==2.8.0\nnumpy>=1.26\npip\njupyterlab\n");
+  CHECK(uv.text("constraints-3") == "numpy==2.3.1\nnvcc==13.0\npip==25.2\nsix==1.17\ntorch==2.8.0\n");
+  CHECK(uv.text("requirements-4") == "torch==2.8.0\nnumpy>=1.26\npip\nnvcc\njupyterlab\n");
+  CHECK(made.pylock == uv.text("pylock-4.toml"));
+  CHECK(made.lock.requested == Texts{"torch==2.8.0", "numpy>=1.26", "pip"});
+  CHECK(made.lock.requested_debian == Texts{"ca-certificates", "git", "python3", "ssh:openssh-server", "tini"});
+  CHECK(std::all_of(made.lock.debs.begin(), made.lock.debs.end(),
+                    [](const LockedDeb& deb) { return !deb.in_build_root; }));
+}
+
+TEST_CASE("a part that does not go with the base is a conflict that names it") {
+  Machine t;
+  const FakeTool uv("uv", k_counting_uv + "[ $n = 1 ] || { echo 'error: No solution found' >&2; exit 1; }\n");
+  t.serve({named("torch", "2.8.0"), named("pip", "25.2")});
+  for (const char* n : {"1", "2"})
+    std::filesystem::copy_file(t.uv.path() / "pylock.toml", uv.path() / ("pylock-" + std::string(n) + ".toml"));
+  const LockRequest request{t.spec,
+                            t.resolution,
+                            Digest::of("matrix"),
+                            {},
+                            {"http://mirror.example/debian"},
+                            {},
+                            {{torchkiln::spec::Part::jupyter, {"jupyterlab"}, {}}},
+                            {},
+                            "",
+                            Upgrade::keep,
+                            {},
+                            NetworkAccess::allowed,
+                            uv.program("uv"),
+                            t.folder.path("cache")};
+  HttpClient http;
+  const auto error = error_of(make_lock(request, http, t.blobs, t.progress));
+  CHECK(error.code == ErrorCode::package_conflict);
+  CHECK(error.message == "the part jupyter does not go with the Python packages of the base");
+  CHECK(error.notes.front() == "error: No solution found");
+}
+
+TEST_CASE("the parts of all variants ask together, each once, in the order of their layers") {
+  using torchkiln::spec::Part;
+  const TestFolder images;
+  for (const char* part : {"devel", "jupyter", "ssh"}) {
+    images.write(std::string(part) + "/packages.txt", std::string("# comment\n") + part + "-deb\n");
+    images.write(std::string(part) + "/requirements.txt", "\n" + std::string(part) + ">=1  # why\n");
+  }
+  images.write("devel/cuda-wheels.txt", "nvidia-cuda-nvcc\n");
+  torchkiln::base::SilentProgress silent;
+  auto resolution = a_resolution();
+  torchkiln::spec::Spec spec;
+  CHECK(must(part_requests(spec, resolution, images.path(), silent)).empty());
+  spec.image.variants = {{Part::ssh}, {Part::devel, Part::ssh}};
+  auto requests = must(part_requests(spec, resolution, images.path(), silent));
+  REQUIRE(requests.size() == 2);
+  CHECK(requests[0].part == Part::devel);
+  CHECK(requests[0].packages == Texts{"devel-deb"});
+  CHECK(requests[0].requirements == Texts{"devel>=1"});  // CUDA 12.8: its wheels have no nvcc
+  CHECK(requests[1].part == Part::ssh);
+  resolution.cuda = must(torchkiln::version::CudaVersion::parse("13.0"));
+  requests = must(part_requests(spec, resolution, images.path(), silent));
+  CHECK(requests[0].requirements == Texts{"devel>=1", "nvidia-cuda-nvcc==13.0.*"});
+  using torchkiln::spec::ToolkitSource;
+  spec.devel.cuda = {ToolkitSource::none, {"kiln.toml", 5, 8}};
+  CHECK(must(part_requests(spec, resolution, images.path(), silent))[0].requirements == Texts{"devel>=1"});
+  spec.devel.cuda->value = ToolkitSource::wheels;
+  const auto error = error_of(part_requests(spec, a_resolution(), images.path(), silent));
+  CHECK(error.code == ErrorCode::spec_invalid);
+  CHECK(error.where->to_string() == "kiln.toml:5:8");
+  CHECK(error.message == "CUDA 12.8's wheels have no nvcc; those of CUDA 13 are the first");
 }
