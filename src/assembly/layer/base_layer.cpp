@@ -78,8 +78,9 @@ Result<void> bootstrap(const BaseRequest& request, const fs::path& repository, s
       // /dev is the runtime's; an image layer has no device nodes.
       "--skip=output/dev", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
       "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-      // What names this machine or the temporary repository.
-      R"(--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/*)",
+      // What names this machine or the temporary repository, and the keys that openssh-server makes when it is
+      // installed: every container would have the same.
+      R"(--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/* "$1"/etc/ssh/ssh_host_*)",
       request.suite, tar.string(),
       "deb [trusted=yes] copy://" + repository.string() + " " + request.suite + " main"};
   command.environment = std::move(environment);

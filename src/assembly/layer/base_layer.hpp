@@ -19,7 +19,7 @@
 namespace torchkiln::layer {
 
 /// Raise when the same packages could give other bytes.
-inline constexpr std::string_view k_base_layer_recipe = "base-layer/2";
+inline constexpr std::string_view k_base_layer_recipe = "base-layer/3";
 
 /// A Debian package that is in the cache.
 struct CachedDeb {
