@@ -30,14 +30,62 @@ std::string json_array(const std::vector<std::string>& items) {
   return nlohmann::json(items).dump();
 }
 
-std::string requirements_text(const lock::Lock& lock) {
-  std::string text = "# Every wheel of the image, pinned by its SHA-256. Made from kiln.lock.\n";
-  for (const auto& wheel : lock.wheels)
+std::string requirements_text(const lock::Lock& lock, const WheelLayers& layers) {
+  std::vector<std::size_t> wheels;
+  for (const auto& layer : layers) wheels.insert(wheels.end(), layer.begin(), layer.end());
+  std::sort(wheels.begin(), wheels.end());
+  std::string text = "# Every wheel, pinned by its SHA-256. Made from kiln.lock.\n";
+  for (const auto i : wheels) {
+    const auto& wheel = lock.wheels[i];
     text += fmt::format("{}=={} --hash=sha256:{}\n", wheel.name, wheel.version, wheel.digest.hex());
+  }
   return text;
 }
 
+std::string requirements_file(spec::Part part) {
+  return fmt::format("requirements-{}.txt", name(part));
+}
+
+/// What a stage is for, above its FROM.
+std::string purpose(spec::Part part) {
+  switch (part) {
+    case spec::Part::devel:
+      return "To compile C++ and CUDA with.";
+    case spec::Part::jupyter:
+      return "JupyterLab.";
+    case spec::Part::ssh:
+      return "OpenSSH's server.";
+  }
+  return "";
+}
+
+/// A stage for each part, on top of the one before it.
+std::vector<TemplateValues> stages(const Recipe& recipe) {
+  std::vector<TemplateValues> stages;
+  std::string below = "base";
+  for (const auto& plan : recipe.parts) {
+    const std::string part(name(plan.part));
+    TemplateValues stage{{{"part", part}, {"below", below}, {"purpose", purpose(plan.part)}},
+                         {{"packages", {}}, {"wheels", {}}}};
+    if (plan.has_packages) stage.lists["packages"].push_back({{{"tar", packages_file(plan.part)}}, {}});
+    if (!plan.wheel_layers.empty())
+      stage.lists["wheels"].push_back({{{"requirements", requirements_file(plan.part)}}, {}});
+    stages.push_back(std::move(stage));
+    below = part;
+  }
+  return stages;
+}
+
+/// Dockerfile's form of a duration.
+std::string seconds(double s) {
+  return fmt::format("{:.0f}s", s);
+}
+
 }  // namespace
+
+std::string packages_file(spec::Part part) {
+  return std::string(name(part)) + ".tar.gz";
+}
 
 ContextNames context_names(const lock::Lock& lock) {
   ContextNames names;
@@ -48,7 +96,8 @@ ContextNames context_names(const lock::Lock& lock) {
 }
 
 Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Recipe& recipe,
-                                                const std::filesystem::path& templates) {
+                                                const std::filesystem::path& templates,
+                                                const std::vector<AddedFile>& own) {
   const auto names = context_names(lock);
   TemplateValues values;
   values.texts = {{"reference", recipe.reference},
@@ -58,29 +107,42 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
                   {"prefix", "/" + recipe.scheme.prefix},
                   {"rootfs", names.rootfs},
                   {"pip_wheel", names.pip_wheel},
+                  {"top", recipe.parts.empty() ? "base" : std::string(name(recipe.parts.back().part))},
                   {"user_name", lock.user.name},
                   {"uid", std::to_string(lock.user.uid)},
                   {"gid", std::to_string(lock.user.gid)},
+                  {"created_days", std::to_string(recipe.created_s / k_seconds_per_day)},
                   {"user", recipe.user},
                   {"working_directory", recipe.working_directory},
                   {"entrypoint", json_array(recipe.entrypoint)},
-                  {"command", json_array(recipe.command)}};
-  auto& environment = values.lists["environment"];
-  for (const auto& [key, value] : recipe.environment)
-    environment.push_back({{"key", key}, {"value", dockerfile_string(value)}});
-  auto& labels = values.lists["labels"];
-  for (const auto& [key, value] : recipe.labels)
-    labels.push_back({{"key", key}, {"value", dockerfile_string(value)}});
+                  {"command", json_array(recipe.command)},
+                  {"health_interval", seconds(recipe.health.interval_s)},
+                  {"health_timeout", seconds(recipe.health.timeout_s)},
+                  {"health_start_period", seconds(recipe.health.start_period_s)},
+                  {"health_retries", std::to_string(recipe.health.retries)},
+                  {"health_command", json_array(recipe.health.command)}};
+  const auto each = [&values](const char* list, const auto& pairs) {
+    for (const auto& [key, value] : pairs)
+      values.lists[list].push_back({{{"key", key}, {"value", dockerfile_string(value)}}, {}});
+  };
+  each("environment", recipe.environment);
+  each("labels", recipe.labels);
+  values.lists["parts"] = stages(recipe);
+  auto& ports = values.lists["ports"];
+  for (const auto& port : recipe.ports) ports.push_back({{{"port", port}}, {}});
 
-  const auto file = "Dockerfile." + std::string(name(recipe.variant)) + ".mustache";
-  TK_TRY(const auto text, sys::read_file(templates / file));
-  TK_TRY(auto dockerfile, render_template(text, "templates/" + file, values));
+  TK_TRY(const auto text, sys::read_file(templates / "Dockerfile.mustache"));
+  TK_TRY(auto dockerfile, render_template(text, "templates/Dockerfile.mustache", values));
   std::vector<ContextFile> files = {{"Dockerfile", std::move(dockerfile)},
-                                    {"requirements.txt", requirements_text(lock)}};
+                                    {"requirements.txt", requirements_text(lock, recipe.wheel_layers)}};
+  for (const auto& plan : recipe.parts)
+    if (!plan.wheel_layers.empty())
+      files.push_back({requirements_file(plan.part), requirements_text(lock, plan.wheel_layers)});
   TK_TRY(const auto ignore, sys::read_file(templates / "dockerignore.mustache"));
   TK_TRY(auto ignored, render_template(ignore, "templates/dockerignore.mustache", values));
   files.push_back({".dockerignore", std::move(ignored)});
   files.push_back({"pyvenv.cfg", pyvenv_cfg(recipe)});
+  for (const auto& file : own) files.push_back({"root/" + file.path, file.content, file.mode});
   return files;
 }
 

@@ -16,6 +16,7 @@ namespace torchkiln::recipe {
 struct ContextFile {
   std::string path;  ///< relative to the context
   std::string content;
+  unsigned mode = 0644;
 };
 
 /// The large files that a context needs beside the texts, by the name they have in it.
@@ -25,9 +26,13 @@ struct ContextNames {
 };
 ContextNames context_names(const lock::Lock& lock);
 
-/// Dockerfile, requirements.txt (every wheel pinned by SHA-256), .dockerignore and the files we add.
-/// `templates` is the folder of *.mustache files.
+/// The tar in a context that holds a part's Debian packages: "devel.tar.gz".
+std::string packages_file(spec::Part part);
+
+/// Dockerfile, requirements*.txt (every wheel pinned by SHA-256), .dockerignore, and below root/ the `own` files
+/// (own_files()). `templates` is the folder of *.mustache files.
 base::Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Recipe& recipe,
-                                                      const std::filesystem::path& templates);
+                                                      const std::filesystem::path& templates,
+                                                      const std::vector<AddedFile>& own);
 
 }  // namespace torchkiln::recipe

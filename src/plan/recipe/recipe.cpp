@@ -21,15 +21,15 @@ int layer_rank(const std::string& name) {
   return 1;
 }
 
-std::vector<std::vector<std::size_t>> plan_wheel_layers(const std::vector<lock::LockedWheel>& wheels) {
+/// At most `limit` layers with these wheels.
+WheelLayers plan_wheel_layers(const std::vector<lock::LockedWheel>& wheels, const std::vector<std::size_t>& chosen,
+                              std::size_t limit) {
   std::vector<std::size_t> large, small;
-  for (std::size_t i = 0; i < wheels.size(); ++i)
-    (wheels[i].size_bytes >= k_own_layer_bytes ? large : small).push_back(i);
+  for (const auto i : chosen) (wheels[i].size_bytes >= k_own_layer_bytes ? large : small).push_back(i);
   // Over the limit the smallest of the large ones join the small ones.
   std::stable_sort(large.begin(), large.end(),
                    [&](std::size_t a, std::size_t b) { return wheels[a].size_bytes > wheels[b].size_bytes; });
-  constexpr std::size_t k_most_large = k_layer_limit - k_other_layers - 1;
-  while (large.size() > k_most_large) {
+  while (large.size() + 1 > limit) {
     small.push_back(large.back());
     large.pop_back();
   }
@@ -38,10 +38,54 @@ std::vector<std::vector<std::size_t>> plan_wheel_layers(const std::vector<lock::
            std::pair(layer_rank(wheels[b].name), wheels[b].name);
   });
   std::sort(small.begin(), small.end());
-  std::vector<std::vector<std::size_t>> layers;
+  WheelLayers layers;
   for (const auto i : large) layers.push_back({i});
   if (!small.empty()) layers.push_back(small);
   return layers;
+}
+
+/// The wheels of `variant` that an image of `below` has not.
+std::vector<std::size_t> wheels_added(const lock::Lock& lock, spec::Variant variant, spec::Variant below) {
+  std::vector<std::size_t> added;
+  for (std::size_t i = 0; i < lock.wheels.size(); ++i)
+    if (is_in(lock.wheels[i], variant) && !is_in(lock.wheels[i], below)) added.push_back(i);
+  return added;
+}
+
+std::vector<PartPlan> plan_parts(const lock::Lock& lock, spec::Variant variant) {
+  std::vector<PartPlan> plans;
+  spec::Variant below;
+  for (const auto part : variant.parts()) {
+    PartPlan plan;
+    plan.part = part;
+    plan.up_to = below;
+    plan.up_to.add(part);
+    plan.has_packages = std::any_of(lock.debs.begin(), lock.debs.end(), [&](const lock::LockedDeb& deb) {
+      return is_in(deb, plan.up_to) && !is_in(deb, below);
+    });
+    plan.wheel_layers = plan_wheel_layers(lock.wheels, wheels_added(lock, plan.up_to, below), k_part_wheel_layers);
+    below = plan.up_to;
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+/// The programs that a container runs unless told otherwise, and how to see whether they are well.
+void add_services(Recipe& recipe) {
+  const bool jupyter = recipe.variant.has(spec::Part::jupyter), ssh = recipe.variant.has(spec::Part::ssh);
+  recipe.health.command = {"kiln-health"};
+  if (jupyter) {
+    recipe.ports.emplace_back("8888/tcp");
+    recipe.health.command.emplace_back("jupyter");
+  }
+  if (ssh) {
+    recipe.ports.emplace_back("2222/tcp");
+    recipe.health.command.emplace_back("ssh");
+  }
+  if (jupyter && ssh)
+    recipe.command = {"kiln-services", "jupyter-lab", "kiln-sshd"};
+  else
+    recipe.command = {jupyter ? "jupyter-lab" : ssh ? "kiln-sshd" : "python"};
 }
 
 std::map<std::string, std::string> make_labels(const lock::Lock& lock, const Recipe& recipe) {
@@ -52,7 +96,7 @@ std::map<std::string, std::string> make_labels(const lock::Lock& lock, const Rec
       {"org.opencontainers.image.created", base::format_time(recipe.created_s)},
       {"org.opencontainers.image.description",
        fmt::format("PyTorch {} for CUDA {} with Python {} on {}", r.pytorch, r.cuda, r.python, r.os)},
-      {"dev.torchkiln.variant", std::string(name(recipe.variant))},
+      {"dev.torchkiln.variant", name(recipe.variant)},
       {"dev.torchkiln.lock", identity(lock).to_string()},
       {"dev.torchkiln.pytorch", r.pytorch + "+" + r.build},
       {"dev.torchkiln.cuda", r.cuda},
@@ -105,10 +149,14 @@ std::string pyvenv_cfg(const Recipe& recipe) {
 Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<std::int64_t> created_s) {
   Recipe recipe;
   recipe.variant = variant;
-  recipe.tag = version_tag(lock.resolution) + "-" + std::string(name(variant));
+  recipe.tag = version_tag(lock.resolution) + "-" + tag_name(variant);
   recipe.reference = lock.image_name + ":" + recipe.tag;
   recipe.scheme.python_version = lock.resolution.python;
-  recipe.wheel_layers = plan_wheel_layers(lock.wheels);
+  std::vector<std::size_t> base_wheels;
+  for (std::size_t i = 0; i < lock.wheels.size(); ++i)
+    if (is_in(lock.wheels[i], {})) base_wheels.push_back(i);
+  recipe.wheel_layers = plan_wheel_layers(lock.wheels, base_wheels, k_base_wheel_layers);
+  recipe.parts = plan_parts(lock, variant);
   recipe.created_s = created_s.value_or(lock.created_s());
   const std::string prefix = "/" + recipe.scheme.prefix;
   recipe.environment = {{"PATH", prefix + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -118,15 +166,16 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
                         {"NVIDIA_DRIVER_CAPABILITIES", "compute,utility"},
                         {"NVIDIA_REQUIRE_CUDA", nvidia_require_cuda(lock.resolution.cuda)}};
   recipe.labels = make_labels(lock, recipe);
-  recipe.entrypoint = {"/usr/bin/tini", "-g", "--"};
-  recipe.command = {"python"};
+  recipe.entrypoint = {"/usr/bin/tini", "-g", "--", "/usr/local/bin/kiln-entry"};
+  add_services(recipe);
   recipe.user = fmt::format("{}:{}", lock.user.uid, lock.user.gid);
-  recipe.working_directory = "/home/" + lock.user.name;
+  recipe.working_directory = "/workspace";
   return recipe;
 }
 
 Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const Recipe& recipe,
-                                                   const std::map<std::string, std::string>& base_files) {
+                                                   const std::map<std::string, std::string>& base_files,
+                                                   const std::vector<AddedFile>& own) {
   const auto& user = lock.user;
   const auto text_of = [&](const std::string& path) {
     const auto found = base_files.find(path);
@@ -140,8 +189,9 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   const std::string home = "home/" + user.name, prefix = recipe.scheme.prefix,
                     python = recipe.scheme.python_version;
   std::vector<AddedFile> files;
-  auto folder = [&](const std::string& path, unsigned mode = 0755) {
-    files.push_back({path, FileType::directory, mode, 0, 0, {}});
+  std::set<std::string> folders;
+  auto folder = [&](const std::string& path) {
+    if (folders.insert(path).second) files.push_back({path, FileType::directory, 0755, 0, 0, {}});
   };
   auto file = [&](const std::string& path, std::string content, unsigned mode = 0644, unsigned gid = 0) {
     files.push_back({path, FileType::file, mode, 0, gid, std::move(content)});
@@ -157,8 +207,9 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   // "*": no password fits, yet the account is not locked, so that keys may open it. 42 is Debian's group shadow.
   constexpr unsigned k_shadow_gid = 42;
   file("etc/shadow",
-       text_of("etc/shadow") + fmt::format("{}:*:{}:0:99999:7:::\n", user.name, recipe.created_s / 86400), 0640,
-       k_shadow_gid);
+       text_of("etc/shadow") +
+           fmt::format("{}:*:{}:0:99999:7:::\n", user.name, recipe.created_s / k_seconds_per_day),
+       0640, k_shadow_gid);
   if (base_files.count("etc/gshadow"))
     file("etc/gshadow", text_of("etc/gshadow") + fmt::format("{}:!::\n", user.name), 0640, k_shadow_gid);
 
@@ -167,6 +218,11 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   for (const auto& [path, content] : base_files)
     if (path.starts_with("etc/skel/") && path.find('/', 9) == std::string::npos)
       files.push_back({home + path.substr(8), FileType::file, 0644, user.uid, user.gid, content});
+
+  // Where work goes. A volume that is mounted on one of them for the first time takes over its owner; the group is
+  // root's, since that is the group of arbitrary users (Kubernetes, OpenShift), and may write too.
+  for (const char* path : {"workspace", "data", "checkpoints"})
+    files.push_back({path, FileType::directory, 0775, user.uid, 0, {}});
 
   // A virtual environment (PEP 405) is a pyvenv.cfg beside the folder of the interpreter's links.
   folder("opt");
@@ -178,6 +234,12 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   link(prefix + "/bin/python" + python, "python");
   folder(prefix + "/lib");
   link(prefix + "/lib64", "lib");
+
+  for (const auto& one : own) {
+    for (auto slash = one.path.find('/'); slash != std::string::npos; slash = one.path.find('/', slash + 1))
+      folder(one.path.substr(0, slash));
+    files.push_back(one);
+  }
   return files;
 }
 

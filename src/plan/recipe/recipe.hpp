@@ -8,6 +8,7 @@
 #include "plan/lock/lock.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,8 +23,16 @@ inline constexpr std::uint64_t k_own_layer_bytes = 8U << 20;
 /// The most layers an image may have: far below the 127 that overlay file systems take, with room for images made
 /// FROM ours.
 inline constexpr std::size_t k_layer_limit = 40;
-/// Layers that are not wheels: system, configuration, verifier, and one to spare for bytecode.
-inline constexpr std::size_t k_other_layers = 4;
+/// How many layers the wheels of a part may have. The base's share does not depend on the parts, so that every
+/// variant has the same layers for it.
+inline constexpr std::size_t k_part_wheel_layers = 4;
+/// Layers that are not wheels: system, verifier, each part's Debian packages, configuration, and one to spare.
+inline constexpr std::size_t k_other_layers = 4 + spec::k_parts.size();
+inline constexpr std::size_t k_base_wheel_layers =
+    k_layer_limit - k_other_layers - spec::k_parts.size() * k_part_wheel_layers;
+
+/// shadow(5) counts in days.
+inline constexpr std::int64_t k_seconds_per_day = 86400;
 
 enum class FileType { file, directory, symlink };
 
@@ -36,20 +45,41 @@ struct AddedFile {
   std::string content;  ///< or the link's target
 };
 
+/// Indices into Lock::wheels: one entry a layer, lowest first.
+using WheelLayers = std::vector<std::vector<std::size_t>>;
+
+/// What a part puts on top of the base and the parts before it.
+struct PartPlan {
+  spec::Part part = spec::Part::devel;
+  spec::Variant up_to;        ///< this part and those below it
+  bool has_packages = false;  ///< whether it brings Debian packages that are not there yet
+  WheelLayers wheel_layers;
+};
+
+/// docker's health check, which Kubernetes and podman can be given too.
+struct HealthCheck {
+  std::vector<std::string> command;
+  double interval_s = 30, timeout_s = 10, start_period_s = 60;
+  int retries = 3;
+};
+
 struct Recipe {
-  spec::Variant variant = spec::Variant::runtime;
+  spec::Variant variant;
   std::string tag;        ///< "2.8.0-cu128-cudnn9-py311-runtime"
   std::string reference;  ///< "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime"
   wheel::InstallScheme scheme;
-  /// Indices into Lock::wheels: one entry a layer, lowest first. Large wheels alone, in one fixed order that puts
-  /// what changes rarely first; all small ones together at the end.
-  std::vector<std::vector<std::size_t>> wheel_layers;
+  /// The base's wheels. Large ones alone, in one fixed order that puts what changes rarely first; all small ones
+  /// together at the end.
+  WheelLayers wheel_layers;
+  std::vector<PartPlan> parts;                                   ///< lowest first
   std::vector<std::pair<std::string, std::string>> environment;  ///< in order
   std::map<std::string, std::string> labels;
   std::vector<std::string> entrypoint;
   std::vector<std::string> command;
   std::string user;  ///< "1000:1000": numbers, so that Kubernetes can see that it is not root
   std::string working_directory;
+  std::vector<std::string> ports;  ///< "8888/tcp"
+  HealthCheck health;
   std::int64_t created_s = 0;
 };
 
@@ -57,10 +87,16 @@ struct Recipe {
 Recipe make_recipe(const lock::Lock& lock, spec::Variant variant,
                    std::optional<std::int64_t> created_s = std::nullopt);
 
-/// The files of the configuration layer: the virtual environment's skeleton, the user (added to the base's own
-/// account files, given by path) and its home folder. Fails with spec_invalid when the name or number is taken.
+/// The files of the configuration layer: the virtual environment's skeleton, the user (added to the account files
+/// of the layers below, given by path), its folders, and `own` files (own_files()). Fails with spec_invalid when
+/// the user's name or number is taken.
 base::Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const Recipe& recipe,
-                                                         const std::map<std::string, std::string>& base_files);
+                                                         const std::map<std::string, std::string>& base_files,
+                                                         const std::vector<AddedFile>& own);
+
+/// What we put into every image (images/base/root) and into those with a part (images/<part>/root), path for path.
+/// A script, which starts with "#!", is executable; nothing else is.
+base::Result<std::vector<AddedFile>> own_files(const std::filesystem::path& images, spec::Variant variant);
 
 /// The pyvenv.cfg (PEP 405) of the image's virtual environment.
 std::string pyvenv_cfg(const Recipe& recipe);

@@ -60,6 +60,15 @@ Result<std::vector<Tag>> tags_of(std::string_view text, const std::string& file)
 /// none as nothing: in a Dockerfile a typing error would become "torch==".
 Result<void> check_tags(const std::vector<Tag>& tags, const std::string& file, const TemplateValues& values) {
   std::vector<const Tag*> open;
+  // What the items of the open sections have, outermost first; nullptr inside a list without items, where anything
+  // may be named.
+  std::vector<const TemplateValues*> scopes = {&values};
+  const auto find_list = [&](const std::string& name) -> const std::vector<TemplateValues>* {
+    for (auto scope = scopes.rbegin(); scope != scopes.rend(); ++scope)
+      if (*scope)
+        if (const auto at = (*scope)->lists.find(name); at != (*scope)->lists.end()) return &at->second;
+    return nullptr;
+  };
   for (const auto& tag : tags) {
     if (tag.kind == '>') return bad(file, tag.line, "{{> " + tag.name + "}}: templates do not include others");
     if (tag.kind == '=') return bad(file, tag.line, "{{=" + tag.name + "}}: the delimiters stay as they are");
@@ -67,32 +76,45 @@ Result<void> check_tags(const std::vector<Tag>& tags, const std::string& file, c
       if (open.empty() || open.back()->name != tag.name)
         return bad(file, tag.line, "{{/" + tag.name + "}} closes a section that is not open");
       open.pop_back();
+      scopes.pop_back();
       continue;
     }
     const bool is_section = tag.kind == '#' || tag.kind == '^';
     std::vector<std::string> known;
-    bool is_anything_known = false;  // inside a list without items
-    for (const auto& [name, items] : values.lists)
-      if (is_section) known.push_back(name);
-    for (const auto& [name, text] : values.texts)
-      if (!is_section) known.push_back(name);
-    for (const auto* section : open) {
-      const auto list = values.lists.find(section->name);
-      if (section->kind != '#' || list == values.lists.end()) continue;
-      is_anything_known = is_anything_known || list->second.empty();
-      if (!list->second.empty() && !is_section)
-        for (const auto& [name, text] : list->second.front()) known.push_back(name);
+    for (const auto* scope : scopes) {
+      if (!scope) continue;
+      if (is_section)
+        for (const auto& [name, items] : scope->lists) known.push_back(name);
+      else
+        for (const auto& [name, text] : scope->texts) known.push_back(name);
     }
+    const bool is_anything_known = std::find(scopes.begin(), scopes.end(), nullptr) != scopes.end();
     if (std::find(known.begin(), known.end(), tag.name) == known.end() && !is_anything_known) {
       std::vector<std::string> hints;
       if (const auto near = base::nearest(tag.name, known)) hints.push_back("did you mean {{" + *near + "}}?");
       return bad(file, tag.line, "{{" + tag.name + "}} has no value", std::move(hints));
     }
-    if (is_section) open.push_back(&tag);
+    if (!is_section) continue;
+    const auto* items = find_list(tag.name);
+    const bool is_shown = tag.kind == '#' && items && !items->empty();
+    // "{{^name}}" adds no names of its own, and neither does what is never shown.
+    scopes.push_back(is_shown ? &items->front() : tag.kind == '^' ? scopes.back() : nullptr);
+    open.push_back(&tag);
   }
   if (!open.empty())
     return bad(file, open.back()->line, "the section {{#" + open.back()->name + "}} is not closed");
   return {};
+}
+
+km::data to_mustache(const TemplateValues& values) {
+  km::data object{km::data::type::object};
+  for (const auto& [name, text] : values.texts) object.set(name, text);
+  for (const auto& [name, items] : values.lists) {
+    km::data list{km::data::type::list};
+    for (const auto& item : items) list.push_back(to_mustache(item));
+    object.set(name, list);
+  }
+  return object;
 }
 
 }  // namespace
@@ -100,21 +122,10 @@ Result<void> check_tags(const std::vector<Tag>& tags, const std::string& file, c
 Result<std::string> render_template(std::string_view text, const std::string& file, const TemplateValues& values) {
   TK_TRY(const auto tags, tags_of(text, file));
   TK_CHECK(check_tags(tags, file, values));
-  km::data root{km::data::type::object};
-  for (const auto& [name, value] : values.texts) root.set(name, value);
-  for (const auto& [name, items] : values.lists) {
-    km::data list{km::data::type::list};
-    for (const auto& item : items) {
-      km::data entry{km::data::type::object};
-      for (const auto& [key, value] : item) entry.set(key, value);
-      list.push_back(entry);
-    }
-    root.set(name, list);
-  }
   km::mustache parsed{std::string(text)};
   if (!parsed.is_valid()) return bad(file, 0, "not a valid template: " + parsed.error_message());
   parsed.set_custom_escape([](const std::string& value) { return value; });
-  return parsed.render(root);
+  return parsed.render(to_mustache(values));
 }
 
 }  // namespace torchkiln::recipe

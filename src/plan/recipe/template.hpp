@@ -12,11 +12,11 @@
 
 namespace torchkiln::recipe {
 
-/// What a template may show: texts, and lists whose items have texts of their own, the same ones each.
+/// What a template may show: texts, and lists whose items have texts and lists of their own, the same ones each.
 struct TemplateValues {
-  using Item = std::map<std::string, std::string>;
   std::map<std::string, std::string> texts;
-  std::map<std::string, std::vector<Item>> lists;  ///< {{#name}} … {{/name}} repeats; {{^name}} when empty
+  std::map<std::string, std::vector<TemplateValues>>
+      lists;  ///< {{#name}} … {{/name}} repeats; {{^name}} when empty
 };
 
 /// `file` is the template's name in errors.

@@ -15,6 +15,7 @@ using torchkiln::base::ErrorCode;
 using torchkiln::lock::Lock;
 using torchkiln::lock::test::a_lock;
 using torchkiln::lock::test::a_wheel;
+using torchkiln::spec::Part;
 using torchkiln::spec::Variant;
 using torchkiln::test::difference_to_golden;
 using torchkiln::test::error_of;
@@ -33,7 +34,7 @@ Texts layers(const std::vector<std::pair<std::string, std::uint64_t>>& wheels) {
     lock.wheels.back().size_bytes = size;
   }
   Texts list;
-  for (const auto& layer : make_recipe(lock, Variant::runtime).wheel_layers) {
+  for (const auto& layer : make_recipe(lock, Variant()).wheel_layers) {
     std::string text;
     for (const auto i : layer) text += (text.empty() ? "" : " ") + lock.wheels[i].name;
     list.push_back(text);
@@ -92,17 +93,18 @@ TEST_CASE("an image never has more than forty layers: the smallest of the large 
   for (std::size_t i = 0; i < 60; ++i) wheels.emplace_back(fmt::format("w{:02}", i), k_large - i);
   wheels.emplace_back("zz", 1);
   const auto list = layers(wheels);
-  CHECK(list.size() + k_other_layers == k_layer_limit);
+  CHECK(list.size() == k_base_wheel_layers);
+  CHECK(k_base_wheel_layers + 3 * k_part_wheel_layers + k_other_layers == k_layer_limit);
   CHECK(list.front() == "w00");
-  CHECK(list[34] == "w34");
-  CHECK_THAT(list.back(), Catch::Matchers::StartsWith("w35 w36 ") && Catch::Matchers::EndsWith(" w59 zz"));
+  CHECK(list[19] == "w19");
+  CHECK_THAT(list.back(), Catch::Matchers::StartsWith("w20 w21 ") && Catch::Matchers::EndsWith(" w59 zz"));
 }
 
 TEST_CASE(
     "wheels of one size beyond the limit are told apart by their place, so that the plan is always the same") {
   std::vector<std::pair<std::string, std::uint64_t>> wheels;
   for (std::size_t i = 0; i < 40; ++i) wheels.emplace_back(fmt::format("w{:02}", i), k_large);
-  CHECK(layers(wheels).back() == "w35 w36 w37 w38 w39");
+  CHECK(layers(wheels).back() == "w20 w21 w22 w23 w24 w25 w26 w27 w28 w29 w30 w31 w32 w33 w34 w35 w36 w37 w38 w39");
 }
 
 TEST_CASE("the requirement on the driver is the first CUDA of the build's major version") {
@@ -112,15 +114,17 @@ TEST_CASE("the requirement on the driver is the first CUDA of the build's major 
 }
 
 TEST_CASE("a recipe is made of the lock alone") {
-  const auto recipe = make_recipe(a_lock(), Variant::runtime);
+  const auto recipe = make_recipe(a_lock(), Variant());
   CHECK(recipe.tag == "2.8.0-cu128-cudnn9-py311-runtime");
   CHECK(recipe.reference == "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime");
   CHECK(recipe.user == "1000:1000");
-  CHECK(recipe.working_directory == "/home/kiln");
-  CHECK(recipe.entrypoint == Texts{"/usr/bin/tini", "-g", "--"});
+  CHECK(recipe.working_directory == "/workspace");
+  CHECK(recipe.entrypoint == Texts{"/usr/bin/tini", "-g", "--", "/usr/local/bin/kiln-entry"});
+  CHECK(recipe.health.command == Texts{"kiln-health"});
+  CHECK(recipe.ports.empty());
   CHECK(recipe.command == Texts{"python"});
   CHECK(recipe.created_s == 1'754'491'980);
-  CHECK(make_recipe(a_lock(), Variant::runtime, 5).created_s == 5);
+  CHECK(make_recipe(a_lock(), Variant(), 5).created_s == 5);
   CHECK(recipe.scheme.prefix == "opt/kiln");
   CHECK(recipe.environment ==
         std::vector<std::pair<std::string, std::string>>{
@@ -154,7 +158,7 @@ TEST_CASE("what a resolution lacks has no label") {
   lock.resolution.cudnn.clear();
   lock.resolution.nccl.clear();
   lock.resolution.sass.clear();
-  const auto labels = make_recipe(lock, Variant::runtime).labels;
+  const auto labels = make_recipe(lock, Variant()).labels;
   CHECK(labels.count("dev.torchkiln.cudnn") == 0);
   CHECK(labels.count("dev.torchkiln.nccl") == 0);
   CHECK(labels.count("dev.torchkiln.gpu-architectures") == 0);
@@ -162,8 +166,8 @@ TEST_CASE("what a resolution lacks has no label") {
 
 TEST_CASE("the configuration layer has the user, its home and the virtual environment, exactly") {
   const auto lock = a_lock();
-  const auto recipe = make_recipe(lock, Variant::runtime);
-  CHECK(listing(must(configuration_files(lock, recipe, k_base_files))) ==
+  const auto recipe = make_recipe(lock, Variant());
+  CHECK(listing(must(configuration_files(lock, recipe, k_base_files, {}))) ==
         R"(d 755 0:0 etc 
 f 644 0:0 etc/passwd root:x:0:0:root:/root:/bin/bash
 www-data:x:33:33::/var/www:/usr/sbin/nologin
@@ -184,6 +188,9 @@ d 755 0:0 home
 d 755 1000:1000 home/kiln 
 f 644 1000:1000 home/kiln/.profile # profile
 
+d 775 1000:0 workspace 
+d 775 1000:0 data 
+d 775 1000:0 checkpoints 
 d 755 0:0 opt 
 d 755 0:0 opt/kiln 
 d 755 0:0 opt/kiln/bin 
@@ -201,7 +208,7 @@ l 777 0:0 opt/kiln/lib64 lib
 
 TEST_CASE("no path of the configuration layer is there twice") {
   const auto lock = a_lock();
-  const auto files = must(configuration_files(lock, make_recipe(lock, Variant::runtime), k_base_files));
+  const auto files = must(configuration_files(lock, make_recipe(lock, Variant()), k_base_files, {}));
   std::set<std::string> paths;
   for (const auto& file : files) CHECK(paths.insert(file.path).second);
 }
@@ -211,7 +218,7 @@ TEST_CASE("a base without gshadow gets none, and one whose last line is open is 
   auto base_files = k_base_files;
   base_files.erase("etc/gshadow");
   base_files["etc/passwd"] = "root:x:0:0:root:/root:/bin/bash";
-  const auto text = listing(must(configuration_files(lock, make_recipe(lock, Variant::runtime), base_files)));
+  const auto text = listing(must(configuration_files(lock, make_recipe(lock, Variant()), base_files, {})));
   CHECK(text.find("gshadow") == std::string::npos);
   CHECK_THAT(text, Catch::Matchers::Contains("/root:/bin/bash\nkiln:x:1000"));
 }
@@ -220,7 +227,7 @@ TEST_CASE("a user or group that the base has already is refused with what it is"
   const auto refusal = [](const std::string& name, unsigned uid, unsigned gid) {
     auto lock = a_lock();
     lock.user = {name, uid, gid};
-    const auto error = error_of(configuration_files(lock, make_recipe(lock, Variant::runtime), k_base_files));
+    const auto error = error_of(configuration_files(lock, make_recipe(lock, Variant()), k_base_files, {}));
     CHECK(error.code == ErrorCode::spec_invalid);
     CHECK(error.hints == Texts{"choose another name and number in [user]; 1000 and above are free"});
     return error.message;
@@ -233,8 +240,9 @@ TEST_CASE("a user or group that the base has already is refused with what it is"
 }
 
 namespace {
-std::vector<ContextFile> context(const Lock& lock) {
-  return must(render_context(lock, make_recipe(lock, Variant::runtime), TK_SOURCE_DIR "/templates"));
+const std::vector<AddedFile> own = {{"usr/local/bin/kiln-entry", FileType::file, 0755, 0, 0, "#!/bin/sh\n"}};
+std::vector<ContextFile> context(const Lock& lock, Variant variant = {}) {
+  return must(render_context(lock, make_recipe(lock, variant), TK_SOURCE_DIR "/templates", own));
 }
 std::string content_of(const std::vector<ContextFile>& files, const std::string& path) {
   for (const auto& file : files)
@@ -247,11 +255,12 @@ TEST_CASE("the Dockerfile and its context are the golden ones") {
   const auto files = context(a_lock());
   Texts names;
   for (const auto& file : files) names.push_back(file.path);
-  CHECK(names == Texts{"Dockerfile", "requirements.txt", ".dockerignore", "pyvenv.cfg"});
+  CHECK(names ==
+        Texts{"Dockerfile", "requirements.txt", ".dockerignore", "pyvenv.cfg", "root/usr/local/bin/kiln-entry"});
   CHECK(difference_to_golden("Dockerfile.runtime", content_of(files, "Dockerfile")) == "");
   CHECK(difference_to_golden("dockerignore", content_of(files, ".dockerignore")) == "");
   CHECK(content_of(files, "requirements.txt") ==
-        "# Every wheel of the image, pinned by its SHA-256. Made from kiln.lock.\n"
+        "# Every wheel, pinned by its SHA-256. Made from kiln.lock.\n"
         "numpy==2.3.1 --hash=sha256:" +
             a_lock().wheels[0].digest.hex() +
             "\n"
@@ -277,16 +286,117 @@ TEST_CASE("nothing in a value can become something else in the Dockerfile") {
 
 TEST_CASE("a template that is not there, or asks for what is not there, is an error with its name") {
   const TestFolder folder;
-  const auto recipe = make_recipe(a_lock(), Variant::runtime);
-  CHECK(error_of(render_context(a_lock(), recipe, folder.path())).code == ErrorCode::file_failed);
-  folder.write("Dockerfile.runtime.mustache", "FROM scratch\nADD {{rotfs}} /\n");
-  const auto error = error_of(render_context(a_lock(), recipe, folder.path()));
+  const auto recipe = make_recipe(a_lock(), Variant());
+  CHECK(error_of(render_context(a_lock(), recipe, folder.path(), {})).code == ErrorCode::file_failed);
+  folder.write("Dockerfile.mustache", "FROM scratch\nADD {{rotfs}} /\n");
+  const auto error = error_of(render_context(a_lock(), recipe, folder.path(), {}));
   CHECK(error.code == ErrorCode::template_invalid);
-  CHECK(error.where->to_string() == "templates/Dockerfile.runtime.mustache:2");
+  CHECK(error.where->to_string() == "templates/Dockerfile.mustache:2");
   CHECK(error.hints == Texts{"did you mean {{rootfs}}?"});
 }
 
 TEST_CASE("a context holds the system's layer and the pip wheel beside the texts") {
   CHECK(context_names(a_lock()).rootfs == "rootfs.tar.gz");
   CHECK(context_names(a_lock()).pip_wheel == "pip-25.2-py3-none-any.whl");
+}
+
+namespace {
+
+/// A family: devel and jupyter share a wheel, devel and ssh a Debian package.
+Lock a_family() {
+  auto lock = a_lock();
+  const auto add = [&](const std::string& name, Variant parts, std::uint64_t size) {
+    lock.wheels.push_back(a_wheel(name, "1"));
+    lock.wheels.back().parts = parts;
+    lock.wheels.back().size_bytes = size;
+  };
+  add("jupyterlab", {Part::jupyter}, k_large);
+  add("nvcc", {Part::devel}, k_large);
+  add("six", {Part::devel, Part::jupyter}, 100);
+  add("tornado", {Part::jupyter}, 100);
+  for (const auto& [name, parts] : std::map<std::string, Variant>{
+           {"gdb", {Part::devel}}, {"openssh-server", {Part::ssh}}, {"libedit2", {Part::devel, Part::ssh}}}) {
+    lock.debs.push_back(torchkiln::lock::test::a_deb(name, "1"));
+    lock.debs.back().parts = parts;
+  }
+  return lock;
+}
+
+/// "devel packages [nvcc] [six]; jupyter [jupyterlab] [tornado]".
+std::string parts_of(const Lock& lock, Variant variant) {
+  std::string text;
+  for (const auto& plan : make_recipe(lock, variant).parts) {
+    text += (text.empty() ? "" : "; ") + std::string(name(plan.part)) + (plan.has_packages ? " packages" : "");
+    for (const auto& layer : plan.wheel_layers) {
+      text += " [";
+      for (const auto i : layer) text += (text.back() == '[' ? "" : " ") + lock.wheels[i].name;
+      text += "]";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("each part brings what the base and the parts below it lack; the base is the same in every variant") {
+  const auto lock = a_family();
+  CHECK(parts_of(lock, {}) == "");
+  CHECK(parts_of(lock, {Part::devel}) == "devel packages [nvcc] [six]");
+  CHECK(parts_of(lock, {Part::jupyter}) == "jupyter [jupyterlab] [six tornado]");
+  CHECK(parts_of(lock, {Part::devel, Part::jupyter, Part::ssh}) ==
+        "devel packages [nvcc] [six]; jupyter [jupyterlab] [tornado]; ssh packages");
+  for (const auto variant : {Variant{Part::devel}, Variant{Part::jupyter, Part::ssh}})
+    CHECK(make_recipe(lock, variant).wheel_layers == make_recipe(a_lock(), {}).wheel_layers);
+}
+
+TEST_CASE("a part's wheels have at most four layers") {
+  auto lock = a_lock();
+  for (int i = 0; i < 9; ++i) {
+    lock.wheels.push_back(a_wheel(fmt::format("x{}", i), "1"));
+    lock.wheels.back().parts = {Part::devel};
+    lock.wheels.back().size_bytes = k_large - static_cast<unsigned>(i);
+  }
+  CHECK(parts_of(lock, {Part::devel}) == "devel [x0] [x1] [x2] [x3 x4 x5 x6 x7 x8]");
+}
+
+TEST_CASE("a variant says in its tag, label, ports, command and health check what it is") {
+  const auto lock = a_family();
+  const auto recipe = make_recipe(lock, {Part::devel, Part::jupyter, Part::ssh});
+  CHECK(recipe.tag == "2.8.0-cu128-cudnn9-py311-devel-jupyter-ssh");
+  CHECK(recipe.labels.at("dev.torchkiln.variant") == "devel+jupyter+ssh");
+  CHECK(recipe.ports == Texts{"8888/tcp", "2222/tcp"});
+  CHECK(recipe.command == Texts{"kiln-services", "jupyter-lab", "kiln-sshd"});
+  CHECK(recipe.health.command == Texts{"kiln-health", "jupyter", "ssh"});
+  CHECK(make_recipe(lock, {Part::ssh}).command == Texts{"kiln-sshd"});
+  CHECK(make_recipe(lock, {Part::jupyter}).command == Texts{"jupyter-lab"});
+  CHECK(make_recipe(lock, {Part::devel}).command == Texts{"python"});
+}
+
+TEST_CASE("our own files go into the configuration layer with the folders above them, scripts executable") {
+  const TestFolder images;
+  images.write("base/root/usr/local/bin/tool", "#!/bin/sh\n");
+  images.write("base/root/etc/base.conf", "b");
+  images.write("ssh/root/etc/ssh/ssh.conf", "s");
+  images.write("jupyter/root/etc/jupyter.conf", "j");
+  const auto own_of_ssh = must(own_files(images.path(), {Part::ssh}));
+  CHECK(listing(own_of_ssh) ==
+        "f 644 0:0 etc/base.conf b\nf 644 0:0 etc/ssh/ssh.conf s\nf 755 0:0 usr/local/bin/tool #!/bin/sh\n\n");
+  const auto lock = a_lock();
+  const auto text =
+      listing(must(configuration_files(lock, make_recipe(lock, {Part::ssh}), k_base_files, own_of_ssh)));
+  CHECK_THAT(text,
+             Catch::Matchers::EndsWith("l 777 0:0 opt/kiln/lib64 lib\n"
+                                       "f 644 0:0 etc/base.conf b\nd 755 0:0 etc/ssh \n"
+                                       "f 644 0:0 etc/ssh/ssh.conf s\nd 755 0:0 usr \nd 755 0:0 usr/local \n"
+                                       "d 755 0:0 usr/local/bin \nf 755 0:0 usr/local/bin/tool #!/bin/sh\n\n"));
+}
+
+TEST_CASE("the Dockerfile of a variant has a stage for each part") {
+  const auto files = context(a_family(), {Part::devel, Part::jupyter, Part::ssh});
+  CHECK(difference_to_golden("Dockerfile.devel-jupyter-ssh", content_of(files, "Dockerfile")) == "");
+  CHECK(content_of(files, ".dockerignore")
+            .find("!devel.tar.gz\n!requirements-devel.txt\n!requirements-jupyter.txt\n!ssh.tar.gz\n") !=
+        std::string::npos);
+  CHECK(content_of(files, "requirements-jupyter.txt").find("tornado==1 --hash=sha256:") != std::string::npos);
+  CHECK(content_of(files, "requirements.txt").find("tornado") == std::string::npos);
 }

@@ -15,7 +15,10 @@ namespace {
 TemplateValues values() {
   TemplateValues values;
   values.texts = {{"name", "kiln"}, {"python", "3.11"}, {"markup", "<a href=\"x\">'&'</a>"}, {"empty", ""}};
-  values.lists = {{"items", {{{"key", "A"}, {"value", "1"}}, {{"key", "B"}, {"value", "2"}}}}, {"none", {}}};
+  values.lists = {{"items",
+                   {{{{"key", "A"}, {"value", "1"}}, {{"deep", {{{{"leaf", "x"}}, {}}, {{{"leaf", "y"}}, {}}}}}},
+                    {{{"key", "B"}, {"value", "2"}}, {{"deep", {}}}}}},
+                  {"none", {}}};
   return values;
 }
 std::string render(std::string_view text) {
@@ -35,6 +38,7 @@ TEST_CASE("texts, lists and empty lists are rendered, and what is not a tag is l
   CHECK(render("# {{name}} {{ python }} {{{name}}} {{&name}} {{empty}}!\n") == "# kiln 3.11 kiln kiln !\n");
   CHECK(render("{{#items}}\n{{key}}={{value}} {{name}}\n{{/items}}\nend\n") == "A=1 kiln\nB=2 kiln\nend\n");
   CHECK(render("{{#items}}{{key}}{{/items}}{{^items}}never{{/items}}") == "AB");
+  CHECK(render("{{#items}}{{key}}{{#deep}}{{leaf}}{{key}}{{/deep}}{{^deep}}-{{/deep}} {{/items}}") == "AxAyA B- ");
   CHECK(render("{{#none}}{{/none}}{{^none}}nothing{{/none}}") == "nothing");
   CHECK(render("{{! a comment }}x") == "x");
   CHECK(render("$x `y` \\z } { }} text\n") == "$x `y` \\z } { }} text\n");
