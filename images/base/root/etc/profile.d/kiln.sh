@@ -1,0 +1,9 @@
+# Login shells start with Debian's own PATH; the image's programs come before it.
+for folder in /usr/local/cuda/bin /opt/kiln/bin; do
+  case ":$PATH:" in
+    *:"$folder":*) ;;
+    *) [ -d "$folder" ] && PATH="$folder:$PATH" ;;
+  esac
+done
+export PATH
+unset folder
