@@ -19,43 +19,56 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<layer::CachedDeb> debs_of(const lock::Lock& lock, BuildRoot build_root) {
-  std::vector<layer::CachedDeb> debs;
-  for (const auto& deb : lock.debs)
-    if (deb.role == lock::DebRole::base || build_root == BuildRoot::wanted)
-      debs.push_back({deb.name, deb.version, deb.architecture, deb.digest});
-  return debs;
-}
-
 std::string debian_architecture(const lock::Lock& lock) {
   return lock.resolution.architecture == "aarch64" ? "arm64" : "amd64";
 }
 
-/// The work that make_parts does, once it is known what is missing.
-class PartsBuilder {
+/// A Debian system made of some of the lock's packages.
+struct Root {
+  std::vector<const lock::LockedDeb*> debs;
+  std::vector<layer::CachedDeb> packages;
+  std::string suite, architecture, what;
+  std::optional<layer::BaseFacts> facts;
+
+  layer::BaseRequest request() const { return {suite, architecture, packages}; }
+  std::string key() const { return base_layer_key(request()); }
+};
+
+/// A layer of wheels that is there or will be.
+struct WheelLayer {
+  std::vector<std::size_t> wheels;
+  std::optional<layer::LayerFacts> facts;
+};
+
+/// A delta between two roots that is there or will be.
+struct Delta {
+  std::string lower, upper;  ///< keys of roots
+  std::optional<layer::DeltaFacts> facts;
+};
+
+/// The work that make_layers does: what the recipes need is gathered, each thing once, and what is missing is made.
+class LayersBuilder {
  public:
-  PartsBuilder(const lock::Lock& lock, const recipe::Recipe& recipe, BuildRoot build_root, const Cache& cache,
-               sys::HttpClient& http, base::Progress& progress)
+  LayersBuilder(const lock::Lock& lock, std::span<const recipe::Recipe> recipes, BuildRoot build_root,
+                const Cache& cache, sys::HttpClient& http, base::Progress& progress)
       : m_lock(lock),
-        m_recipe(recipe),
+        m_recipes(recipes),
         m_build_root(build_root),
         m_cache(cache),
         m_http(http),
         m_progress(progress) {}
 
-  Result<Parts> run() {
-    find_existing();
+  Result<std::vector<ImageLayers>> run() {
+    gather();
     TK_CHECK(plan_downloads());
-    if (!m_downloads.empty() || !m_missing_layers.empty() || m_wants_system || m_wants_build_root) {
+    if (!m_downloads.empty() || !m_missing_layers.empty() || !m_missing_roots.empty()) {
       TK_CHECK(check_space());
       TK_CHECK(work());
     }
-    Parts parts;
-    parts.system = std::move(*m_system);
-    if (m_build_root == BuildRoot::wanted) parts.build_root = std::move(m_build_root_facts);
-    for (std::size_t i = 0; i < m_recipe.wheel_layers.size(); ++i)
-      parts.wheels.push_back({*m_layers[i], made_by(i)});
-    return parts;
+    TK_CHECK(make_deltas());
+    std::vector<ImageLayers> images;
+    for (const auto& recipe : m_recipes) images.push_back(layers_of(recipe));
+    return images;
   }
 
  private:
@@ -64,43 +77,104 @@ class PartsBuilder {
     std::function<void()> start;
   };
 
-  layer::BaseRequest system_request() const {
-    return {m_lock.resolution.suite, debian_architecture(m_lock), m_system_debs};
+  /// The root of the base and the packages that `in` chooses.
+  Root root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what) const {
+    Root root;
+    root.suite = m_lock.resolution.suite;
+    root.architecture = debian_architecture(m_lock);
+    root.what = std::move(what);
+    for (const auto& deb : m_lock.debs)
+      if (deb.is_base() || in(deb)) {
+        root.debs.push_back(&deb);
+        root.packages.push_back({deb.name, deb.version, deb.architecture, deb.digest});
+      }
+    return root;
   }
-  layer::BaseRequest build_request() const {
-    return {m_lock.resolution.suite, debian_architecture(m_lock), m_build_debs};
-  }
-
-  void find_existing() {
-    m_system_debs = debs_of(m_lock, BuildRoot::not_wanted);
-    m_build_debs = debs_of(m_lock, BuildRoot::wanted);
-    m_system = layer::find_base(system_request(), m_cache.catalog(), m_cache.blobs());
-    m_wants_system = !m_system;
-    if (m_build_root == BuildRoot::wanted) {
-      m_build_root_facts = layer::find_base(build_request(), m_cache.catalog(), m_cache.blobs());
-      m_wants_build_root = !m_build_root_facts;
-    }
-    m_layers.resize(m_recipe.wheel_layers.size());
-    for (std::size_t i = 0; i < m_recipe.wheel_layers.size(); ++i) {
-      m_layers[i] = m_cache.catalog().find(layer_key(i));
-      if (m_layers[i] && sys::size_of_file(m_cache.blobs().path(m_layers[i]->digest)) == m_layers[i]->size_bytes)
-        continue;
-      m_layers[i].reset();
-      m_missing_layers.push_back(i);
-    }
+  Root root_for(spec::Variant variant) const {
+    return root_of([variant](const lock::LockedDeb& deb) { return is_in(deb, variant); },
+                   variant.is_runtime() ? "the Debian base" : "the Debian base with " + name(variant));
   }
 
-  std::string layer_key(std::size_t i) const {
+  /// Has the root made, unless it is there.
+  std::string want_root(Root root) {
+    const auto key = root.key();
+    if (m_roots.count(key)) return key;
+    root.facts = layer::find_base(root.request(), m_cache.catalog(), m_cache.blobs());
+    if (!root.facts) m_missing_roots.push_back(key);
+    m_roots.emplace(key, std::move(root));
+    return key;
+  }
+
+  void want_delta(spec::Variant below, spec::Variant up_to) {
+    const auto lower = root_for(below), upper = root_for(up_to);
+    const auto key = delta_layer_key(lower.request(), upper.request());
+    if (m_deltas.count(key)) return;
+    Delta delta{lower.key(), upper.key(), layer::find_delta(key, m_cache.catalog(), m_cache.blobs())};
+    if (!delta.facts) {
+      want_root(lower);
+      want_root(upper);
+    }
+    m_deltas.emplace(key, std::move(delta));
+  }
+
+  void want_wheels(const recipe::WheelLayers& layers) {
+    for (const auto& wheels : layers) {
+      const auto key = layer_key(wheels);
+      if (m_wheel_layers.count(key)) continue;
+      WheelLayer layer{wheels, m_cache.catalog().find(key)};
+      if (layer.facts && sys::size_of_file(m_cache.blobs().path(layer.facts->digest)) != layer.facts->size_bytes)
+        layer.facts.reset();
+      const bool is_missing = !layer.facts;
+      const auto at = m_wheel_layers.emplace(key, std::move(layer)).first;
+      if (is_missing) m_missing_layers.push_back(&at->second);
+    }
+  }
+
+  void gather() {
+    m_system = want_root(root_for({}));
+    if (m_build_root == BuildRoot::wanted)
+      m_build = want_root(
+          root_of([](const lock::LockedDeb& deb) { return deb.in_build_root; }, "the verifier's build root"));
+    for (const auto& recipe : m_recipes) {
+      want_wheels(recipe.wheel_layers);
+      spec::Variant below;
+      for (const auto& part : recipe.parts) {
+        if (part.has_packages) want_delta(below, part.up_to);
+        want_wheels(part.wheel_layers);
+        below = part.up_to;
+      }
+    }
+  }
+
+  std::string layer_key(const std::vector<std::size_t>& wheels) const {
     std::vector<base::Digest> digests;
-    for (const auto wheel : m_recipe.wheel_layers[i]) digests.push_back(m_lock.wheels[wheel].digest);
-    return layer::wheel_layer_key(digests, m_recipe.scheme);
+    for (const auto wheel : wheels) digests.push_back(m_lock.wheels[wheel].digest);
+    return layer::wheel_layer_key(digests, m_recipes.front().scheme);
   }
 
-  std::string made_by(std::size_t i) const {
+  ReadyLayer ready(const std::vector<std::size_t>& wheels) const {
     std::vector<std::string> names;
-    for (const auto wheel : m_recipe.wheel_layers[i])
+    for (const auto wheel : wheels)
       names.push_back(m_lock.wheels[wheel].name + "==" + m_lock.wheels[wheel].version);
-    return "torchkiln wheels " + base::join(names, " ");
+    return {*m_wheel_layers.at(layer_key(wheels)).facts, "torchkiln wheels " + base::join(names, " ")};
+  }
+
+  ImageLayers layers_of(const recipe::Recipe& recipe) const {
+    ImageLayers layers;
+    layers.system = *m_roots.at(m_system).facts;
+    if (m_build_root == BuildRoot::wanted) layers.build_root = m_roots.at(m_build).facts;
+    for (const auto& wheels : recipe.wheel_layers) layers.wheels.push_back(ready(wheels));
+    spec::Variant below;
+    for (const auto& plan : recipe.parts) {
+      PartLayers part;
+      if (plan.has_packages)
+        part.packages =
+            m_deltas.at(delta_layer_key(root_for(below).request(), root_for(plan.up_to).request())).facts;
+      for (const auto& wheels : plan.wheel_layers) part.wheels.push_back(ready(wheels));
+      below = plan.up_to;
+      layers.parts.push_back(std::move(part));
+    }
+    return layers;
   }
 
   /// Has a file downloaded, unless it is in the cache with the bytes that it should have.
@@ -126,41 +200,37 @@ class PartsBuilder {
   /// What to download, in order: the small Debian packages first, since their bootstrap takes longest, then large
   /// wheels before small ones. And what can start once which files are there.
   Result<void> plan_downloads() {
-    auto bootstrap = [&](BuildRoot kind) -> Result<void> {
+    for (const auto& key : m_missing_roots) {
+      auto& root = m_roots.at(key);
       Awaited awaited;
-      for (const auto& deb : m_lock.debs)
-        if (deb.role == lock::DebRole::base || kind == BuildRoot::wanted)
-          TK_CHECK(want(deb.url, deb.digest, deb.size_bytes, awaited));
-      awaited.start = [this, kind] { submit_bootstrap(kind); };
+      for (const auto* deb : root.debs) TK_CHECK(want(deb->url, deb->digest, deb->size_bytes, awaited));
+      awaited.start = [this, &root] { submit_bootstrap(root); };
       m_awaited.push_back(std::move(awaited));
-      return {};
-    };
-    if (m_wants_system) TK_CHECK(bootstrap(BuildRoot::not_wanted));
-    if (m_wants_build_root) TK_CHECK(bootstrap(BuildRoot::wanted));
+    }
     auto by_size = m_missing_layers;
-    std::sort(by_size.begin(), by_size.end(),
-              [&](std::size_t a, std::size_t b) { return layer_bytes(a) > layer_bytes(b); });
-    for (const auto i : by_size) {
+    std::stable_sort(by_size.begin(), by_size.end(),
+                     [&](const WheelLayer* a, const WheelLayer* b) { return wheel_bytes(*a) > wheel_bytes(*b); });
+    for (auto* layer : by_size) {
       Awaited awaited;
-      for (const auto wheel : m_recipe.wheel_layers[i]) {
+      for (const auto wheel : layer->wheels) {
         const auto& one = m_lock.wheels[wheel];
         TK_CHECK(want(one.url, one.digest, one.size_bytes, awaited));
       }
-      awaited.start = [this, i] { submit_layer(i); };
+      awaited.start = [this, layer] { submit_layer(*layer); };
       m_awaited.push_back(std::move(awaited));
     }
     return {};
   }
 
-  std::uint64_t layer_bytes(std::size_t i) const {
+  std::uint64_t wheel_bytes(const WheelLayer& layer) const {
     std::uint64_t total = 0;
-    for (const auto wheel : m_recipe.wheel_layers[i]) total += m_lock.wheels[wheel].size_bytes;
+    for (const auto wheel : layer.wheels) total += m_lock.wheels[wheel].size_bytes;
     return total;
   }
 
   Result<void> check_space() const {
     std::uint64_t needed = m_download_bytes;
-    for (const auto i : m_missing_layers) needed += layer_bytes(i);
+    for (const auto* layer : m_missing_layers) needed += wheel_bytes(*layer);
     TK_TRY(const auto free, sys::free_space_bytes(m_cache.root()));
     if (free >= needed) return {};
     return base::fail(base::ErrorCode::disk_full,
@@ -172,9 +242,7 @@ class PartsBuilder {
   Result<void> work() {
     sys::Workers workers(sys::processor_count() + 1);  // one for programs that wait for others
     m_workers = &workers;
-    std::uint64_t conversion_bytes = 0;
-    for (const auto i : m_missing_layers) conversion_bytes += layer_bytes(i);
-    m_conversion_bytes = conversion_bytes;
+    for (const auto* layer : m_missing_layers) m_conversion_bytes += wheel_bytes(*layer);
     if (!m_missing_layers.empty())
       m_conversion = std::make_unique<base::Step>(m_progress, "Converting",
                                                   fmt::format("{} layers of wheels", m_missing_layers.size()));
@@ -183,7 +251,7 @@ class PartsBuilder {
     TK_CHECK(download());
     TK_CHECK(workers.wait());
     if (m_conversion)
-      m_conversion->end(fmt::format("{}, nothing recompressed", base::format_bytes(conversion_bytes)));
+      m_conversion->end(fmt::format("{}, nothing recompressed", base::format_bytes(m_conversion_bytes)));
     return {};
   }
 
@@ -207,55 +275,66 @@ class PartsBuilder {
     return {};
   }
 
-  void submit_bootstrap(BuildRoot kind) {
+  void submit_bootstrap(Root& root) {
     m_workers->submit(
-        [this, kind]() -> Result<void> {
-          const bool system = kind == BuildRoot::not_wanted;
-          base::Step step(m_progress, "Bootstrapping", system ? "the Debian base" : "the verifier's build root");
-          const auto request = system ? system_request() : build_request();
-          TK_TRY(auto facts, layer::make_base(request, m_cache.blobs(), m_cache.blobs(), m_cache.catalog(),
+        [this, &root]() -> Result<void> {
+          base::Step step(m_progress, "Bootstrapping", root.what);
+          TK_TRY(root.facts, layer::make_base(root.request(), m_cache.blobs(), m_cache.blobs(), m_cache.catalog(),
                                               sys::processor_count(), step));
-          step.end(
-              fmt::format("{} packages, {}", request.packages.size(), base::format_bytes(facts.layer.size_bytes)));
-          (system ? m_system : m_build_root_facts) = std::move(facts);
+          step.end(fmt::format("{} packages, {}", root.packages.size(),
+                               base::format_bytes(root.facts->layer.size_bytes)));
           return {};
         },
         std::numeric_limits<std::int64_t>::max());
   }
 
-  void submit_layer(std::size_t i) {
+  void submit_layer(WheelLayer& layer) {
     m_workers->submit(
-        [this, i]() -> Result<void> {
+        [this, &layer]() -> Result<void> {
           std::vector<wheel::Wheel> wheels;
-          for (const auto index : m_recipe.wheel_layers[i]) {
+          for (const auto index : layer.wheels) {
             const auto& locked = m_lock.wheels[index];
             TK_TRY(auto opened, wheel::Wheel::open(m_cache.blobs().path(locked.digest), locked.file_name));
             wheels.push_back(std::move(opened));
           }
-          TK_TRY(m_layers[i], layer::make_wheel_layer(wheels, m_recipe.scheme, m_cache.blobs()));
-          TK_CHECK(m_cache.catalog().add(layer_key(i), *m_layers[i]));
-          if (m_recipe.wheel_layers[i].size() == 1)
-            if (const auto& only = m_lock.wheels[m_recipe.wheel_layers[i][0]];
-                only.size_bytes >= recipe::k_own_layer_bytes)
+          TK_TRY(layer.facts, layer::make_wheel_layer(wheels, m_recipes.front().scheme, m_cache.blobs()));
+          TK_CHECK(m_cache.catalog().add(layer_key(layer.wheels), *layer.facts));
+          if (layer.wheels.size() == 1)
+            if (const auto& only = m_lock.wheels[layer.wheels[0]]; only.size_bytes >= recipe::k_own_layer_bytes)
               TK_CHECK(m_cache.blobs().remove(only.digest));
-          m_conversion->update(m_converted += layer_bytes(i), m_conversion_bytes);
+          m_conversion->update(m_converted += wheel_bytes(layer), m_conversion_bytes);
           return {};
         },
-        static_cast<std::int64_t>(layer_bytes(i)));
+        static_cast<std::int64_t>(wheel_bytes(layer)));
+  }
+
+  /// Deltas compare roots, so they come last. Each unpacks two of them: one after the other.
+  Result<void> make_deltas() {
+    for (auto& [key, delta] : m_deltas) {
+      if (delta.facts) continue;
+      const auto &lower = m_roots.at(delta.lower), &upper = m_roots.at(delta.upper);
+      base::Step step(m_progress, "Comparing", fmt::format("{} with {}", upper.what, lower.what));
+      TK_TRY(delta.facts, layer::make_delta(key, *lower.facts, *upper.facts, m_cache.blobs(), m_cache.catalog(),
+                                            m_cache.work(), sys::processor_count()));
+      step.end(base::format_bytes(delta.facts->layer.size_bytes));
+    }
+    return {};
   }
 
   const lock::Lock& m_lock;
-  const recipe::Recipe& m_recipe;
+  std::span<const recipe::Recipe> m_recipes;
   BuildRoot m_build_root;
   const Cache& m_cache;
   sys::HttpClient& m_http;
   base::Progress& m_progress;
 
-  std::vector<layer::CachedDeb> m_system_debs, m_build_debs;
-  std::optional<layer::BaseFacts> m_system, m_build_root_facts;
-  bool m_wants_system = false, m_wants_build_root = false;
-  std::vector<std::optional<layer::LayerFacts>> m_layers;
-  std::vector<std::size_t> m_missing_layers;
+  // By key.
+  std::map<std::string, Root> m_roots;
+  std::map<std::string, Delta> m_deltas;
+  std::map<std::string, WheelLayer> m_wheel_layers;
+  std::string m_system, m_build;  ///< keys of roots
+  std::vector<std::string> m_missing_roots;
+  std::vector<WheelLayer*> m_missing_layers;
   std::vector<Awaited> m_awaited;
   std::set<base::Digest> m_wanted, m_present;
   std::vector<sys::Download> m_downloads;
@@ -268,16 +347,37 @@ class PartsBuilder {
 
 }  // namespace
 
-Result<Parts> make_parts(const lock::Lock& lock, const recipe::Recipe& recipe, BuildRoot build_root,
-                         const Cache& cache, sys::HttpClient& http, base::Progress& progress) {
-  return PartsBuilder(lock, recipe, build_root, cache, http, progress).run();
+const std::map<std::string, std::string>& ImageLayers::account_files() const {
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part)
+    if (part->packages) return part->packages->files;
+  return system.files;
 }
 
-Result<layer::BaseFacts> make_system(const lock::Lock& lock, const Cache& cache, sys::HttpClient& http,
-                                     base::Progress& progress) {
-  recipe::Recipe none;
-  TK_TRY(auto parts, make_parts(lock, none, BuildRoot::not_wanted, cache, http, progress));
-  return std::move(parts.system);
+std::vector<ReadyLayer> ImageLayers::in_order(const recipe::Recipe& recipe, const std::string& os) const {
+  std::vector<ReadyLayer> all = {{system.layer, fmt::format("torchkiln system {}", os)}};
+  all.insert(all.end(), wheels.begin(), wheels.end());
+  if (verifier) all.push_back(*verifier);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].packages)
+      all.push_back({parts[i].packages->layer, fmt::format("torchkiln packages {}", name(recipe.parts[i].part))});
+    all.insert(all.end(), parts[i].wheels.begin(), parts[i].wheels.end());
+  }
+  return all;
+}
+
+Result<std::vector<ImageLayers>> make_layers(const lock::Lock& lock, std::span<const recipe::Recipe> recipes,
+                                             BuildRoot build_root, const Cache& cache, sys::HttpClient& http,
+                                             base::Progress& progress) {
+  TK_ASSERT(!recipes.empty(), "there is an image to make layers for");
+  return LayersBuilder(lock, recipes, build_root, cache, http, progress).run();
+}
+
+Result<ImageLayers> make_debian_layers(const lock::Lock& lock, recipe::Recipe recipe, const Cache& cache,
+                                       sys::HttpClient& http, base::Progress& progress) {
+  recipe.wheel_layers.clear();
+  for (auto& part : recipe.parts) part.wheel_layers.clear();
+  TK_TRY(auto layers, make_layers(lock, {&recipe, 1}, BuildRoot::not_wanted, cache, http, progress));
+  return std::move(layers.front());
 }
 
 Result<fs::path> fetch_wheel(const lock::LockedWheel& wheel, const Cache& cache, sys::HttpClient& http) {
@@ -323,18 +423,24 @@ Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, 
 }
 
 Result<ReadyLayer> make_configuration_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
-                                            const layer::BaseFacts& system, const Cache& cache) {
-  TK_TRY(auto files, recipe::configuration_files(lock, recipe, system.files));
+                                            const ImageLayers& layers, const std::vector<recipe::AddedFile>& own,
+                                            const Cache& cache) {
+  TK_TRY(auto files, recipe::configuration_files(lock, recipe, layers.account_files(), own));
   TK_TRY(const auto facts, make_file_layer(std::move(files), layer::k_layer_time_s, cache.blobs()));
   return ReadyLayer{facts, fmt::format("torchkiln configuration {}", name(recipe.variant))};
 }
 
-void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const Parts& parts) {
-  for (std::size_t i = 0; i < recipe.wheel_layers.size(); ++i)
-    for (const auto wheel : recipe.wheel_layers[i]) {
-      const auto& facts = parts.wheels[i].facts;
-      lock.wheels[wheel].layer = lock::LockedLayer{facts.digest, facts.diff_id, facts.size_bytes};
-    }
+void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& layers) {
+  const auto record = [&lock](const recipe::WheelLayers& plan, const std::vector<ReadyLayer>& ready) {
+    for (std::size_t i = 0; i < plan.size(); ++i)
+      for (const auto wheel : plan[i]) {
+        const auto& facts = ready[i].facts;
+        lock.wheels[wheel].layer = lock::LockedLayer{facts.digest, facts.diff_id, facts.size_bytes};
+      }
+  };
+  record(recipe.wheel_layers, layers.wheels);
+  for (std::size_t i = 0; i < recipe.parts.size(); ++i)
+    record(recipe.parts[i].wheel_layers, layers.parts[i].wheels);
 }
 
 }  // namespace torchkiln::engine

@@ -1,9 +1,10 @@
 #pragma once
 // The direct engine: from a lock to the layers of its images, without a daemon and without running a Dockerfile.
-// Downloads, the bootstrap of the Debian base and the conversion of wheels overlap.
+// Downloads, the bootstraps of Debian bases and the conversion of wheels overlap.
 
 #include "assembly/engine/cache.hpp"
 #include "assembly/layer/base_layer.hpp"
+#include "assembly/layer/delta_layer.hpp"
 #include "assembly/layer/layer_writer.hpp"
 #include "foundation/base/progress.hpp"
 #include "foundation/sys/http.hpp"
@@ -11,6 +12,8 @@
 #include "plan/recipe/recipe.hpp"
 
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,24 +25,38 @@ struct ReadyLayer {
   std::string made_by;
 };
 
+/// The layers that a part brings: its Debian packages, where it has some, below its wheels.
+struct PartLayers {
+  std::optional<layer::DeltaFacts> packages;
+  std::vector<ReadyLayer> wheels;  ///< in the order of PartPlan::wheel_layers
+};
+
 /// What an image is put together from, all of it in the cache.
-struct Parts {
+struct ImageLayers {
   layer::BaseFacts system;
   std::vector<ReadyLayer> wheels;  ///< in the order of Recipe::wheel_layers
+  std::vector<PartLayers> parts;   ///< in the order of Recipe::parts
   /// The root that the verifier is compiled in, when it was asked for.
   std::optional<layer::BaseFacts> build_root;
+  std::optional<ReadyLayer> verifier;  ///< make_verifier_layer()'s, where the image has one
+
+  /// The account files of the highest layer that has some.
+  const std::map<std::string, std::string>& account_files() const;
+  /// All of them but the build root, lowest first: system, wheels, verifier, parts.
+  std::vector<ReadyLayer> in_order(const recipe::Recipe& recipe, const std::string& os) const;
 };
 
 enum class BuildRoot { wanted, not_wanted };
 
-/// Has every layer of `recipe` that is not specific to the variant, making and downloading what the cache lacks.
-/// Large wheels are removed from the cache once they are layers: their bytes are in there.
-base::Result<Parts> make_parts(const lock::Lock& lock, const recipe::Recipe& recipe, BuildRoot build_root,
-                               const Cache& cache, sys::HttpClient& http, base::Progress& progress);
+/// Has every layer of these recipes but verifier and configuration, making and downloading what the cache lacks, at
+/// once for all of them. Large wheels are removed from the cache once they are layers: their bytes are in there.
+base::Result<std::vector<ImageLayers>> make_layers(const lock::Lock& lock, std::span<const recipe::Recipe> recipes,
+                                                   BuildRoot build_root, const Cache& cache, sys::HttpClient& http,
+                                                   base::Progress& progress);
 
-/// The system layer alone, for `render`.
-base::Result<layer::BaseFacts> make_system(const lock::Lock& lock, const Cache& cache, sys::HttpClient& http,
-                                           base::Progress& progress);
+/// The Debian layers alone, for `render`.
+base::Result<ImageLayers> make_debian_layers(const lock::Lock& lock, recipe::Recipe recipe, const Cache& cache,
+                                             sys::HttpClient& http, base::Progress& progress);
 
 /// Has one wheel of the lock in the cache and gives its path.
 base::Result<std::filesystem::path> fetch_wheel(const lock::LockedWheel& wheel, const Cache& cache,
@@ -47,13 +64,14 @@ base::Result<std::filesystem::path> fetch_wheel(const lock::LockedWheel& wheel, 
 
 /// The configuration layer: the files that recipe::configuration_files names.
 base::Result<ReadyLayer> make_configuration_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
-                                                  const layer::BaseFacts& system, const Cache& cache);
+                                                  const ImageLayers& layers,
+                                                  const std::vector<recipe::AddedFile>& own, const Cache& cache);
 
 /// A layer of the given files; folders above them must be among them.
 base::Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, std::int64_t time_s,
                                                 const sys::BlobStore& store);
 
 /// Notes in the lock which layer holds each wheel.
-void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const Parts& parts);
+void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& layers);
 
 }  // namespace torchkiln::engine

@@ -2,19 +2,24 @@
 
 #include "foundation/base/text.hpp"
 
-#include <fmt/format.h>
-
 namespace torchkiln::engine {
 
 using base::Result;
 
-Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, const Parts& parts,
-                             const std::vector<ReadyLayer>& extra, const Cache& cache, const oci::Layout& layout) {
-  std::vector<ReadyLayer> layers = {{parts.system.layer, fmt::format("torchkiln system {}", lock.resolution.os)}};
-  layers.insert(layers.end(), parts.wheels.begin(), parts.wheels.end());
-  TK_TRY(auto configuration, make_configuration_layer(lock, recipe, parts.system, cache));
+namespace {
+oci::Healthcheck docker_form(const recipe::HealthCheck& health) {
+  oci::Healthcheck form{{"CMD"}, health.interval_s, health.timeout_s, health.start_period_s, health.retries};
+  form.test.insert(form.test.end(), health.command.begin(), health.command.end());
+  return form;
+}
+}  // namespace
+
+Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& ready,
+                             const std::vector<recipe::AddedFile>& own, const Cache& cache,
+                             const oci::Layout& layout) {
+  auto layers = ready.in_order(recipe, lock.resolution.os);
+  TK_TRY(auto configuration, make_configuration_layer(lock, recipe, ready, own, cache));
   layers.push_back(std::move(configuration));
-  layers.insert(layers.end(), extra.begin(), extra.end());
 
   oci::ImageParts image;
   image.tag = recipe.tag;
@@ -28,6 +33,9 @@ Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recip
   config.execution.command = recipe.command;
   config.execution.working_directory = recipe.working_directory;
   config.execution.labels = recipe.labels;
+  config.execution.exposed_ports.insert(recipe.ports.begin(), recipe.ports.end());
+  config.execution.stop_signal = "SIGTERM";
+  config.execution.healthcheck = docker_form(recipe.health);
   for (const auto& one : layers) {
     TK_TRY(auto descriptor, layout.add_file(cache.blobs().path(one.facts.digest), one.facts.digest,
                                             layer::k_layer_media_type, oci::Trust::digest_as_given));

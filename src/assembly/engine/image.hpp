@@ -9,9 +9,9 @@
 
 namespace torchkiln::engine {
 
-/// Lowest first: system, wheels, configuration, then `extra` (the verifier).
-base::Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, const Parts& parts,
-                                   const std::vector<ReadyLayer>& extra, const Cache& cache,
+/// The layers in their order, and on top the configuration with our `own` files (recipe::own_files()).
+base::Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& ready,
+                                   const std::vector<recipe::AddedFile>& own, const Cache& cache,
                                    const oci::Layout& layout);
 
 }  // namespace torchkiln::engine

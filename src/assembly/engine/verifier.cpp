@@ -2,6 +2,7 @@
 
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
+#include "plan/lock/parts.hpp"
 
 #include <algorithm>
 #include <map>
@@ -92,30 +93,25 @@ Result<base::Digest> verifier_source_digest(const fs::path& source) {
 }
 
 Result<std::vector<std::string>> verifier_build_packages(const fs::path& source) {
-  TK_TRY(const auto text, sys::read_file(source / "build-packages.txt"));
-  std::vector<std::string> packages;
-  for (const auto line : base::lines(text)) {
-    const auto name = base::trim(line.substr(0, line.find('#')));
-    if (!name.empty()) packages.emplace_back(name);
-  }
-  return packages;
+  return lock::read_list(source / "build-packages.txt");
 }
 
-Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recipe::Recipe& recipe, const Parts& parts,
-                                       const fs::path& source, const Cache& cache, base::Progress& progress) {
-  TK_ASSERT(parts.build_root.has_value(), "the verifier is compiled in a build root");
+Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
+                                       const ImageLayers& image, const fs::path& source, const Cache& cache,
+                                       base::Progress& progress) {
+  TK_ASSERT(image.build_root.has_value(), "the verifier is compiled in a build root");
   TK_TRY(const auto source_digest, verifier_source_digest(source));
   std::string inputs = fmt::format("{}\n{}\n{}\n/{}\n", k_verifier_recipe, source_digest.hex(),
-                                   parts.build_root->layer.diff_id.hex(), recipe.scheme.prefix);
-  for (const auto& layer : parts.wheels) inputs += layer.facts.diff_id.hex() + "\n";
+                                   image.build_root->layer.diff_id.hex(), recipe.scheme.prefix);
+  for (const auto& layer : image.wheels) inputs += layer.facts.diff_id.hex() + "\n";
   const auto key = base::Digest::of(inputs).hex();
   const std::string made_by = "torchkiln verifier " + source_digest.hex().substr(0, 12);
   if (const auto facts = cache.catalog().find(key); facts && cache.blobs().contains(facts->digest))
     return ReadyLayer{*facts, made_by};
 
-  std::vector<runtime::Layer> layers = {{cache.blobs().path(parts.build_root->layer.digest),
-                                         std::string(layer::k_layer_media_type), parts.build_root->layer.diff_id}};
-  for (const auto& one : parts.wheels)
+  std::vector<runtime::Layer> layers = {{cache.blobs().path(image.build_root->layer.digest),
+                                         std::string(layer::k_layer_media_type), image.build_root->layer.diff_id}};
+  for (const auto& one : image.wheels)
     layers.push_back(
         {cache.blobs().path(one.facts.digest), std::string(layer::k_layer_media_type), one.facts.diff_id});
   TK_TRY(const auto lower, cache.unpacked().unpack_all(layers, sys::processor_count(), progress));

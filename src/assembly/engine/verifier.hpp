@@ -11,7 +11,7 @@ namespace torchkiln::engine {
 /// The verifier's layer for an image of these parts. `source` is images/verifier. Compiled once for each
 /// combination of source, build root and wheels.
 base::Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
-                                             const Parts& parts, const std::filesystem::path& source,
+                                             const ImageLayers& image, const std::filesystem::path& source,
                                              const Cache& cache, base::Progress& progress);
 
 /// SHA-256 over the names and contents of the verifier's sources.

@@ -21,7 +21,7 @@ struct BakeOptions {
   SpecOptions spec;
   LockOptions lock;
   KeyOptions key;
-  std::string output, level = "cpu";
+  std::string output, level;
 };
 
 /// A stamp of our own key that already says, of this digest on this machine, what a new run would say.
@@ -73,13 +73,25 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
   return baked;
 }
 
-Result<int> bake(const BakeOptions& options, Session& session) {
-  const double start_s = sys::monotonic_s();
-  const auto level = report::parse_level(options.level);
+/// The level that --level names, or the highest that is proven without a GPU. Without a verifier in it an image can
+/// only be looked at.
+Result<report::Level> level_to_reach(const std::string& text, const spec::Spec& spec) {
+  if (text.empty()) return spec.image.verifier ? report::Level::cpu : report::Level::static_;
+  const auto level = report::parse_level(text);
   if (!level || *level == report::Level::none)
     return base::fail(base::ErrorCode::usage,
-                      "--level '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
+                      "--level '" + text + "' is none of static, boot, cpu, gpu, multi-gpu");
+  if (!spec.image.verifier && *level > report::Level::static_)
+    return base::fail(base::ErrorCode::usage,
+                      "--level " + text + ": the spec leaves the verifier out, so only level static can be reached",
+                      {"leave --level out", "or leave out verifier = false in [image]"});
+  return *level;
+}
+
+Result<int> bake(const BakeOptions& options, Session& session) {
+  const double start_s = sys::monotonic_s();
   TK_TRY(const auto project, load_project(options.spec));
+  TK_TRY(const auto level, level_to_reach(options.level, project.spec));
   TK_TRY(auto outcome, ensure_lock(project, options.lock, session));
   if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
   const auto& lock = std::get<lock::Lock>(outcome);
@@ -90,7 +102,7 @@ Result<int> bake(const BakeOptions& options, Session& session) {
   TK_TRY(const auto layout, oci::Layout::open(folder));
   console::BakeSummary summary;
   for (const auto& one : built) {
-    TK_TRY(auto baked, prove(one, layout, lock, *level, key, session));
+    TK_TRY(auto baked, prove(one, layout, lock, level, key, session));
     summary.images.push_back(std::move(baked));
   }
   summary.program = session.options().program;
@@ -103,7 +115,7 @@ Result<int> bake(const BakeOptions& options, Session& session) {
   summary.seconds = sys::monotonic_s() - start_s;
   session.print(console::bake_text(summary, session.paint()), console::bake_json(summary));
   const bool reached = std::all_of(summary.images.begin(), summary.images.end(),
-                                   [&](const console::BakedImage& b) { return b.run.reached >= *level; });
+                                   [&](const console::BakedImage& b) { return b.run.reached >= level; });
   return reached ? 0 : 1;
 }
 
@@ -118,7 +130,9 @@ void add_bake(CLI::App& program, Action& chosen) {
       ->type_name("DIR");
   add_key_options(*command, options->key);
   command
-      ->add_option("--level", options->level, "Level to verify: static, boot, cpu, gpu or multi-gpu (default: cpu)")
+      ->add_option("--level", options->level,
+                   "Level to verify: static, boot, cpu, gpu or multi-gpu (default: cpu; static when the spec "
+                   "leaves the verifier out)")
       ->type_name("LEVEL");
   command->callback(
       [&chosen, options] { chosen = [options](Session& session) { return bake(*options, session); }; });

@@ -21,19 +21,42 @@ struct RenderOptions {
 base::Result<void> write_context(const lock::Lock& lock, const recipe::Recipe& recipe, const fs::path& folder,
                                  Session& session) {
   TK_TRY(const auto templates, session.data_folder("templates"));
-  TK_TRY(const auto files, recipe::render_context(lock, recipe, templates));
-  TK_TRY(const auto system, engine::make_system(lock, session.cache(), session.http(), session.progress()));
+  TK_TRY(const auto images, session.data_folder("images"));
+  TK_TRY(const auto own, recipe::own_files(images, recipe.variant));
+  TK_TRY(const auto files, recipe::render_context(lock, recipe, templates, own));
+  TK_TRY(const auto layers,
+         engine::make_debian_layers(lock, recipe, session.cache(), session.http(), session.progress()));
   const auto names = recipe::context_names(lock);
   TK_CHECK(sys::make_directories(folder));
-  for (const auto& file : files) TK_CHECK(sys::write_file(folder / file.path, file.content));
+  TK_CHECK(sys::remove_tree(folder / "root"));
+  for (const auto& file : files) {
+    for (auto above = fs::path(file.path).parent_path(); !above.empty(); above = above.parent_path()) {
+      TK_CHECK(sys::make_directories(folder / above));
+      TK_CHECK(sys::set_mode(folder / above, 0755));  // they are copied into the image with their modes
+    }
+    TK_CHECK(sys::write_file(folder / file.path, file.content, file.mode));
+  }
   for (const auto& wheel : lock.wheels)
     if (wheel.file_name == names.pip_wheel) {
       TK_TRY(const auto path, engine::fetch_wheel(wheel, session.cache(), session.http()));
       TK_CHECK(sys::remove_tree(folder / names.pip_wheel));
       TK_CHECK(sys::link_or_copy(path, folder / names.pip_wheel));
     }
-  TK_CHECK(sys::remove_tree(folder / names.rootfs));
-  return sys::link_or_copy(session.cache().blobs().path(system.layer.digest), folder / names.rootfs);
+  const auto put_layer = [&](const layer::LayerFacts& layer, const std::string& file) -> base::Result<void> {
+    TK_CHECK(sys::remove_tree(folder / file));
+    return sys::link_or_copy(session.cache().blobs().path(layer.digest), folder / file);
+  };
+  TK_CHECK(put_layer(layers.system.layer, names.rootfs));
+  for (std::size_t i = 0; i < recipe.parts.size(); ++i)
+    if (const auto& packages = layers.parts[i].packages) {
+      if (!packages->removed.empty())
+        return base::fail(base::ErrorCode::tool_failed,
+                          fmt::format("the packages of {} remove /{}, which a Dockerfile's ADD cannot do",
+                                      name(recipe.parts[i].part), packages->removed.front()),
+                          {"build it directly: torchkiln build"});
+      TK_CHECK(put_layer(packages->layer, recipe::packages_file(recipe.parts[i].part)));
+    }
+  return {};
 }
 
 }  // namespace
@@ -58,7 +81,7 @@ void add_render(CLI::App& program, Action& chosen) {
       for (const auto variant : project.spec.image.variants) {
         const auto& lock = std::get<lock::Lock>(outcome);
         const auto recipe = recipe::make_recipe(lock, variant, created_s);
-        const auto folder = fs::path(options->output) / std::string(name(variant));
+        const auto folder = fs::path(options->output) / tag_name(variant);
         TK_CHECK(write_context(lock, recipe, folder, session));
         text += fmt::format("{}: build it with\n  DOCKER_BUILDKIT=1 docker build --tag {} {}\n",
                             (folder / "Dockerfile").string(), recipe.reference, folder.string());

@@ -88,15 +88,6 @@ base::Error with_nearest(base::Error error, const solver::Request& request, cons
   return error;
 }
 
-/// What the solver knows and the direct engine cannot make yet.
-Result<void> check_buildable(const spec::Spec& spec) {
-  for (const auto variant : spec.image.variants)
-    if (variant != spec::Variant::runtime)
-      return fail(ErrorCode::spec_invalid, fmt::format("the variant '{}' cannot be built yet", name(variant)),
-                  {"variants = [\"runtime\"]"});
-  return {};
-}
-
 Result<std::optional<lock::Lock>> read_lock_if_any(const fs::path& file) {
   std::error_code error;
   if (!fs::exists(file, error)) return std::optional<lock::Lock>();
@@ -150,7 +141,6 @@ Result<lock::Lock> read_lock(const fs::path& file) {
 }
 
 Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session) {
-  TK_CHECK(check_buildable(project.spec));
   TK_TRY(auto earlier, read_lock_if_any(project.files.lock));
   const bool keep = options.upgrade == lock::Upgrade::keep && options.upgrade_packages.empty();
   if (earlier && keep && lock::is_current(*earlier, project.spec)) return LockOutcome(std::move(*earlier));
@@ -168,7 +158,11 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
   for (const auto& warning : resolution.warnings) session.progress().warn(warning.text);
 
   TK_TRY(const auto images, session.data_folder("images"));
-  TK_TRY(const auto build_packages, engine::verifier_build_packages(images / "verifier"));
+  std::vector<std::string> build_packages;
+  if (project.spec.image.verifier) {
+    TK_TRY(build_packages, engine::verifier_build_packages(images / "verifier"));
+  }
+  TK_TRY(auto parts, lock::part_requests(project.spec, resolution, images, session.progress()));
   TK_TRY(const auto uv, session.uv());
   TK_CHECK(session.take_cache());
   std::string earlier_pylock;
@@ -178,7 +172,8 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
                                        matrix.revision,
                                        std::move(indexes),
                                        options.mirrors,
-                                       build_packages,
+                                       std::move(build_packages),
+                                       std::move(parts),
                                        std::move(earlier),
                                        std::move(earlier_pylock),
                                        options.upgrade,
@@ -206,23 +201,30 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
   TK_TRY(const auto created_s, sys::source_date_epoch());
   TK_TRY(const auto images, session.data_folder("images"));
   TK_TRY(const auto layout, oci::Layout::create(layout_folder));
+  std::vector<recipe::Recipe> recipes;
+  for (const auto variant : project.spec.image.variants)
+    recipes.push_back(recipe::make_recipe(lock, variant, created_s));
+  const auto build_root = project.spec.image.verifier ? engine::BuildRoot::wanted : engine::BuildRoot::not_wanted;
+  TK_TRY(auto family,
+         engine::make_layers(lock, recipes, build_root, session.cache(), session.http(), session.progress()));
   std::vector<console::BuiltImage> built;
-  for (const auto variant : project.spec.image.variants) {
-    const auto recipe = recipe::make_recipe(lock, variant, created_s);
-    TK_TRY(const auto parts, engine::make_parts(lock, recipe, engine::BuildRoot::wanted, session.cache(),
-                                                session.http(), session.progress()));
-    TK_TRY(const auto verifier, engine::make_verifier_layer(lock, recipe, parts, images / "verifier",
-                                                            session.cache(), session.progress()));
-    TK_TRY(auto image, engine::put_image(lock, recipe, parts, {verifier}, session.cache(), layout));
-    engine::record_layers(lock, recipe, parts);
+  for (std::size_t i = 0; i < recipes.size(); ++i) {
+    auto& layers = family[i];
+    if (project.spec.image.verifier) {
+      TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
+                                                          session.cache(), session.progress()));
+    }
+    TK_TRY(const auto own, recipe::own_files(images, recipes[i].variant));
+    TK_TRY(auto image, engine::put_image(lock, recipes[i], layers, own, session.cache(), layout));
+    engine::record_layers(lock, recipes[i], layers);
 
     console::BuiltImage one;
     one.image = std::move(image);
     TK_TRY(const auto manifest, layout.read_manifest(one.image.descriptor));
     one.layers = manifest.layers.size();
     for (const auto& layer : manifest.layers) one.size_bytes += layer.size_bytes;
-    one.unpacked_bytes = parts.system.layer.unpacked_bytes + verifier.facts.unpacked_bytes;
-    for (const auto& layer : parts.wheels) one.unpacked_bytes += layer.facts.unpacked_bytes;
+    for (const auto& layer : layers.in_order(recipes[i], lock.resolution.os))
+      one.unpacked_bytes += layer.facts.unpacked_bytes;
     built.push_back(std::move(one));
   }
   TK_CHECK(layout.prune());

@@ -98,12 +98,21 @@ bool is_same_version(const std::string& installed, const std::string& locked) {
   return installed == locked || installed.substr(0, installed.find('+')) == locked;
 }
 
-std::vector<std::string> package_faults(const lock::Lock& lock, const std::vector<fs::path>& lower) {
+/// The variant that an image says it is; runtime when it says nothing, since images without parts were the first.
+spec::Variant variant_of(const oci::ImageConfig& config) {
+  const auto at = config.execution.labels.find("dev.torchkiln.variant");
+  if (at == config.execution.labels.end()) return {};
+  return spec::parse_variant(at->second).value_or(spec::Variant());
+}
+
+std::vector<std::string> package_faults(const lock::Lock& lock, spec::Variant variant,
+                                        const std::vector<fs::path>& lower) {
   wheel::InstallScheme scheme;
   scheme.python_version = lock.resolution.python;
   const auto installed = installed_versions(lower, scheme.site_packages());
   std::vector<std::string> found;
   for (const auto& wheel : lock.wheels) {
+    if (!is_in(wheel, variant)) continue;
     const auto at = installed.find(wheel.name);
     if (at == installed.end())
       found.push_back(wheel.name + " is not installed");
@@ -111,8 +120,9 @@ std::vector<std::string> package_faults(const lock::Lock& lock, const std::vecto
       found.push_back(fmt::format("{} is {}, the lock says {}", wheel.name, at->second, wheel.version));
   }
   for (const auto& [name, version] : installed)
-    if (lock::locked_version(lock, name).empty())
-      found.push_back(name + " " + version + " is installed, but not in the lock");
+    if (std::none_of(lock.wheels.begin(), lock.wheels.end(),
+                     [&](const auto& wheel) { return wheel.name == name && is_in(wheel, variant); }))
+      found.push_back(name + " " + version + " is installed, but not in the lock of this variant");
   return found;
 }
 
@@ -139,8 +149,9 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
   if (lock) {
     TK_CHECK(add("static.lock",
                  [&]() -> Result<std::vector<std::string>> { return differences(image, config, *lock); }));
-    TK_CHECK(
-        add("static.packages", [&]() -> Result<std::vector<std::string>> { return package_faults(*lock, lower); }));
+    TK_CHECK(add("static.packages", [&]() -> Result<std::vector<std::string>> {
+      return package_faults(*lock, variant_of(config), lower);
+    }));
   }
   return tests;
 }

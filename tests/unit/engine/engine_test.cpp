@@ -15,11 +15,12 @@ using namespace torchkiln::engine;
 using torchkiln::base::Digest;
 using torchkiln::base::ErrorCode;
 using torchkiln::base::Result;
-using torchkiln::lock::DebRole;
 using torchkiln::lock::LockedWheel;
+using torchkiln::lock::test::Placement;
 using torchkiln::recipe::AddedFile;
 using torchkiln::recipe::FileType;
 using torchkiln::recipe::Recipe;
+using torchkiln::spec::Part;
 using torchkiln::spec::Variant;
 using torchkiln::sys::BlobStore;
 using torchkiln::sys::HttpClient;
@@ -64,8 +65,8 @@ struct Kiln {
     add(wheel("alpha", {{"alpha/__init__.py", {"a = 1\n"}}}));
     add(wheel("pip", {{"pip/__init__.py", {""}}}));
     add(wheel("torch", {{"torch/lib/libtorch.so", {std::string(9U << 20, 't'), 0100755}}}));
-    add_deb("dash", DebRole::base);
-    add_deb("g++", DebRole::build);
+    add_deb("dash", Placement::base);
+    add_deb("g++", Placement::build_root);
   }
   static WheelBuilder wheel(const std::string& name,
                             const std::map<std::string, torchkiln::test::WheelFile>& files) {
@@ -88,8 +89,8 @@ struct Kiln {
     locked.uploaded_s = 1'754'491'980;
     lock.wheels.push_back(locked);
   }
-  void add_deb(const std::string& name, DebRole role) {
-    auto deb = torchkiln::lock::test::a_deb(name, "1", role);
+  void add_deb(const std::string& name, Placement placement) {
+    auto deb = torchkiln::lock::test::a_deb(name, "1", placement);
     const auto bytes = torchkiln::test::make_deb(folder, name, "1");
     serve(name + ".deb", bytes);
     deb.url = server.url(name + ".deb");
@@ -97,13 +98,20 @@ struct Kiln {
     deb.size_bytes = bytes.size();
     lock.debs.push_back(deb);
   }
-  Recipe recipe() const { return torchkiln::recipe::make_recipe(lock, Variant::runtime); }
-  Result<Parts> make(BuildRoot build_root = BuildRoot::not_wanted) {
+  Recipe recipe(Variant variant = {}) const { return torchkiln::recipe::make_recipe(lock, variant); }
+  Result<ImageLayers> make(BuildRoot build_root = BuildRoot::not_wanted) {
+    auto made = make({Variant()}, build_root);
+    if (!made) return torchkiln::base::fail(made.error());
+    return made->front();
+  }
+  Result<std::vector<ImageLayers>> make(const std::vector<Variant>& variants, BuildRoot build_root) {
     HttpLimits limits;
     limits.attempts = 2;
     limits.backoff_s = 0.02;
     HttpClient http(limits);
-    return make_parts(lock, recipe(), build_root, cache, http, progress);
+    std::vector<Recipe> recipes;
+    for (const auto variant : variants) recipes.push_back(recipe(variant));
+    return make_layers(lock, recipes, build_root, cache, http, progress);
   }
   std::size_t requests() const { return server.requests().size(); }
 };
@@ -286,13 +294,14 @@ TEST_CASE("the lock notes which layer holds each wheel") {
 
 TEST_CASE("an image is put together in order, is whole, and putting it together again changes nothing") {
   Kiln t;
-  const auto parts = must(t.make());
+  auto parts = must(t.make());
   const auto extra = ReadyLayer{must(make_file_layer({{"opt", FileType::directory, 0755, 0, 0, ""},
                                                       {"opt/x", FileType::file, 0644, 0, 0, "x"}},
                                                      0, t.cache.blobs())),
                                 "the verifier"};
+  parts.verifier = extra;
   const auto layout = must(torchkiln::oci::Layout::create(t.folder.path("layout")));
-  const auto image = must(put_image(t.lock, t.recipe(), parts, {extra}, t.cache, layout));
+  const auto image = must(put_image(t.lock, t.recipe(), parts, {}, t.cache, layout));
   CHECK(image.name == "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime");
   CHECK(must(layout.check(image, torchkiln::oci::CheckDepth::every_byte, [](std::uint64_t) {})).empty());
   const auto manifest = must(layout.read_manifest(image.descriptor));
@@ -301,18 +310,20 @@ TEST_CASE("an image is put together in order, is whole, and putting it together 
   CHECK(manifest.layers[0].digest == parts.system.layer.digest);
   CHECK(manifest.layers[1].digest == parts.wheels[0].facts.digest);
   CHECK(manifest.layers[2].digest == parts.wheels[1].facts.digest);
-  CHECK(manifest.layers[4].digest == extra.facts.digest);
-  CHECK(config.diff_ids[4] == extra.facts.diff_id);
+  CHECK(manifest.layers[3].digest == extra.facts.digest);
+  CHECK(config.diff_ids[3] == extra.facts.diff_id);
   CHECK(config.created == "2025-08-06T14:53:00Z");
   CHECK(config.architecture == "amd64");
   CHECK(config.execution.user == "1000:1000");
-  CHECK(config.execution.entrypoint == Texts{"/usr/bin/tini", "-g", "--"});
+  CHECK(config.execution.entrypoint == Texts{"/usr/bin/tini", "-g", "--", "/usr/local/bin/kiln-entry"});
+  CHECK(config.execution.stop_signal == "SIGTERM");
+  CHECK(config.execution.healthcheck->test == Texts{"CMD", "kiln-health"});
   CHECK(config.execution.command == Texts{"python"});
-  CHECK(config.execution.working_directory == "/home/kiln");
+  CHECK(config.execution.working_directory == "/workspace");
   CHECK(config.execution.environment.front() ==
         "PATH=/opt/kiln/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   CHECK(config.execution.labels.at("dev.torchkiln.lock") == identity(t.lock).to_string());
-  const auto again = must(put_image(t.lock, t.recipe(), parts, {extra}, t.cache, layout));
+  const auto again = must(put_image(t.lock, t.recipe(), parts, {}, t.cache, layout));
   CHECK(again.descriptor.digest == image.descriptor.digest);
 }
 
@@ -354,15 +365,15 @@ TEST_CASE("a layer of files that names a path twice, or a file before its folder
 
 TEST_CASE("the configuration layer is the same for the same lock, whatever was built before") {
   Kiln t;
-  torchkiln::layer::BaseFacts system;
-  system.files = torchkiln::test::k_accounts;
-  const auto one = must(make_configuration_layer(t.lock, t.recipe(), system, t.cache));
+  ImageLayers layers;
+  layers.system.files = torchkiln::test::k_accounts;
+  const auto one = must(make_configuration_layer(t.lock, t.recipe(), layers, {}, t.cache));
   CHECK(one.made_by == "torchkiln configuration runtime");
-  const auto two = must(make_configuration_layer(t.lock, t.recipe(), system, t.cache));
+  const auto two = must(make_configuration_layer(t.lock, t.recipe(), layers, {}, t.cache));
   CHECK((one.facts == two.facts));
   auto other = t.lock;
   other.user.uid = 1001;
-  CHECK((must(make_configuration_layer(other, t.recipe(), system, t.cache)).facts != one.facts));
+  CHECK((must(make_configuration_layer(other, t.recipe(), layers, {}, t.cache)).facts != one.facts));
 }
 
 TEST_CASE("the verifier's sources have one digest: names, contents and nothing else count") {
@@ -387,4 +398,32 @@ TEST_CASE("the packages that compiling needs are listed a line each, with commen
   CHECK(must(verifier_build_packages(folder.path())) == Texts{"g++", "cmake"});
   CHECK_FALSE(must(verifier_build_packages(TK_SOURCE_DIR "/images/verifier")).empty());
   CHECK(error_of(verifier_build_packages(folder.path("none"))).code == ErrorCode::file_failed);
+}
+
+TEST_CASE("a family is made at once: what its images share is made once, and a part's packages are a delta") {
+  Kiln t;
+  t.add(Kiln::wheel("lab", {{"lab/__init__.py", {"l = 1\n"}}}));
+  t.lock.wheels.back().parts = {Part::jupyter};
+  t.add_deb("openssh-server", Placement::base);
+  t.lock.debs.back().parts = {Part::ssh};
+  const auto family = must(t.make({{}, {Part::jupyter}, {Part::jupyter, Part::ssh}}, BuildRoot::not_wanted));
+  REQUIRE(family.size() == 3);
+  CHECK(t.mmdebstrap.calls().size() == 2);
+  CHECK((family[2].wheels[0].facts == family[0].wheels[0].facts));
+  REQUIRE(family[2].parts.size() == 2);
+  CHECK_FALSE(family[2].parts[0].packages);
+  CHECK(family[2].parts[0].wheels[0].made_by == "torchkiln wheels lab==1.0");
+  CHECK((family[2].parts[0].wheels[0].facts == family[1].parts[0].wheels[0].facts));
+  REQUIRE(family[2].parts[1].packages);
+  Texts made_by;
+  for (const auto& layer : family[2].in_order(t.recipe({Part::jupyter, Part::ssh}), "debian-12"))
+    made_by.push_back(layer.made_by);
+  CHECK(made_by == Texts{"torchkiln system debian-12", "torchkiln wheels torch==1.0",
+                         "torchkiln wheels alpha==1.0 pip==1.0", "torchkiln wheels lab==1.0",
+                         "torchkiln packages ssh"});
+  // The second time the delta is in the cache, and what it was made of need not be.
+  const auto requests = t.requests();
+  must(t.make({{Part::jupyter, Part::ssh}}, BuildRoot::not_wanted));
+  CHECK(t.requests() == requests);
+  CHECK(t.mmdebstrap.calls().size() == 2);
 }
