@@ -62,7 +62,7 @@ inline void finish(AuditSample& sample, std::function<audit::Verdict(std::size_t
   for (std::size_t host = 0; host < sample.hosts.size(); ++host)
     for (std::size_t image = 0; image < sample.images.size(); ++image)
       ++grid.counts[static_cast<std::size_t>(grid.verdict(host, image))];
-  grid.matrix_date = "2026-11-02";
+  grid.data = {"2026-11-02", 19};
 }
 
 }  // namespace audit_sample

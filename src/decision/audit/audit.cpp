@@ -219,7 +219,6 @@ Report audit(std::vector<host::Machine> hosts, std::vector<Image> images, const 
   report.m_kind_of_image = std::move(image_kinds.of);
   report.m_hosts = std::move(hosts);
   report.m_images = std::move(images);
-  report.m_matrix_date = matrix.date;
   report.m_workshop = std::move(shop);
   return report;
 }

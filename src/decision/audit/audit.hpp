@@ -108,8 +108,6 @@ class Report {
   /// How many pairs have each verdict, by the verdict's number.
   const std::array<std::uint64_t, k_verdicts>& counts() const { return m_counts; }
   bool all_run() const;
-  /// How old the data is: the newest date of any row.
-  const std::string& matrix_date() const { return m_matrix_date; }
 
  private:
   friend Report audit(std::vector<host::Machine> hosts, std::vector<Image> images, const matrix::Matrix& matrix);
@@ -119,7 +117,6 @@ class Report {
   std::size_t m_image_kinds = 0;
   std::vector<Verdict> m_verdicts;  ///< by kind of host, then kind of image
   std::array<std::uint64_t, k_verdicts> m_counts{};
-  std::string m_matrix_date;
   struct Workshop;
   std::shared_ptr<const Workshop> m_workshop;  ///< facts and rules, for the words
 };

@@ -43,6 +43,7 @@ Result<int> run_audit(const AuditOptions& options, Session& session) {
     return base::fail(base::ErrorCode::usage, "--format '" + options.format + "' is none of " +
                                                   base::join(console::audit_format_names(), ", "));
   TK_TRY(const auto matrix, session.load_matrix());
+  TK_TRY(const auto age, data_age(matrix));
   TK_TRY(auto images, read_images(options.images, matrix));
   TK_TRY(auto hosts, read_hosts(options));
   const auto report = audit::audit(std::move(hosts), std::move(images), matrix);
@@ -51,12 +52,12 @@ Result<int> run_audit(const AuditOptions& options, Session& session) {
   session.progress().clear();
   if (options.output.empty()) {
     view.paint = session.paint();
-    console::write_audit(*format, report, view, console::print_result);
+    console::write_audit(*format, report, age, view, console::print_result);
   } else {
     // Whole or not at all: a collector may read the file at any time.
     TK_TRY(auto file, sys::AtomicFile::create(options.output));
     Result<void> written;
-    console::write_audit(*format, report, view, [&](std::string_view piece) {
+    console::write_audit(*format, report, age, view, [&](std::string_view piece) {
       if (written) written = file.write(piece);
     });
     TK_CHECK(written);

@@ -27,6 +27,7 @@ void add_check(CLI::App& command, Action& chosen) {
   checker->callback([&chosen] {
     chosen = [](Session& session) -> base::Result<int> {
       TK_TRY(const auto matrix, session.load_matrix());
+      TK_TRY(const auto age, data_age(matrix));
       const auto findings = matrix::check(matrix);
       std::string text;
       std::size_t errors = 0;
@@ -36,10 +37,11 @@ void add_check(CLI::App& command, Action& chosen) {
         text += fmt::format("{}: {}: {}\n", finding.place.to_string(), is_error ? "error" : "gap", finding.text);
       }
       text += fmt::format("{} PyTorch releases, {} builds, {} GPUs, data as of {}: {} errors, {} gaps\n",
-                          matrix.releases.size(), matrix.builds.size(), matrix.gpus.size(), matrix.date, errors,
+                          matrix.releases.size(), matrix.builds.size(), matrix.gpus.size(), age.to_string(), errors,
                           findings.size() - errors);
       TK_CHECK(session.print(text, document::Json{{"schema", "torchkiln.matrix-check/1"},
                                                   {"date", matrix.date},
+                                                  {"data_age_days", age.days},
                                                   {"errors", errors},
                                                   {"gaps", findings.size() - errors}}));
       return errors == 0 ? 0 : 1;
@@ -71,9 +73,10 @@ void add_list(CLI::App& command, Action& chosen) {
   lister->callback([&chosen, query] {
     chosen = [query](Session& session) -> Result<int> {
       TK_TRY(const auto matrix, session.load_matrix());
+      TK_TRY(const auto age, data_age(matrix));
       TK_TRY(const auto list, list_rows(matrix, *query));
-      TK_CHECK(session.print(console::matrix_list_text(list, matrix.date, session.paint()),
-                             console::matrix_list_json(list, matrix.date)));
+      TK_CHECK(session.print(console::matrix_list_text(list, age, session.paint()),
+                             console::matrix_list_json(list, age)));
       return list.rows.empty() ? 1 : 0;
     };
   });
@@ -90,9 +93,10 @@ void add_show(CLI::App& command, Action& chosen) {
   shower->callback([&chosen, query] {
     chosen = [query](Session& session) -> Result<int> {
       TK_TRY(const auto matrix, session.load_matrix());
+      TK_TRY(const auto age, data_age(matrix));
       TK_TRY(const auto entries, show_entries(matrix, *query));
-      TK_CHECK(session.print(console::matrix_show_text(entries, matrix.date, session.paint()),
-                             console::matrix_show_json(entries, matrix.date)));
+      TK_CHECK(session.print(console::matrix_show_text(entries, age, session.paint()),
+                             console::matrix_show_json(entries, age)));
       return 0;
     };
   });

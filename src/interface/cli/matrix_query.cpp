@@ -36,6 +36,7 @@ class Describer {
     gpu(what);
     if (const auto* system = matrix::find_system(m_matrix, what)) this->system(*system);
     companion(what);
+    base_image(what);
     return std::move(m_entries);
   }
 
@@ -211,6 +212,16 @@ class Describer {
     begin("package", what).lists.push_back(std::move(list));
   }
 
+  /// A base image's tag that is gone from its registry.
+  void base_image(const std::string& what) {
+    const auto* tombstone = matrix::find_tombstone(m_matrix, what);
+    if (!tombstone) return;
+    begin("image", what)
+        .facts.push_back({fmt::format("{}:{} was gone in {}; instead: {}", tombstone->image, tombstone->tag,
+                                      tombstone->gone, tombstone->instead),
+                          tombstone->from});
+  }
+
   const Matrix& m_matrix;
   const RowConditions& m_conditions;
   std::vector<console::MatrixEntry> m_entries;
@@ -237,10 +248,10 @@ Result<std::vector<console::MatrixEntry>> show_entries(const Matrix& matrix, con
   auto entries = Describer(matrix, conditions).entries(query.what);
   if (!entries.empty()) return entries;
   const auto near = nearest_name(matrix, query.what);
-  return fail(
-      ErrorCode::usage, "the matrix has nothing called '" + query.what + "'",
-      {near ? "did you mean '" + *near + "'?"
-            : "name a release, a build, a variant, a GPU, a driver, a CUDA version, a system or a package"});
+  return fail(ErrorCode::usage, "the matrix has nothing called '" + query.what + "'",
+              {near ? "did you mean '" + *near + "'?"
+                    : "name a release, a build, a variant, a GPU, a driver, a CUDA version, a system, a package or "
+                      "a base image"});
 }
 
 }  // namespace torchkiln::cli

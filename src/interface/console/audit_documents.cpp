@@ -33,8 +33,9 @@ std::size_t terminal_columns() {
   return size.ws_col;
 }
 
-void write_audit(AuditFormat format, const audit::Report& report, const AuditView& view, const AuditSink& sink) {
-  write_audit(format, grid_of(report), view, sink);
+void write_audit(AuditFormat format, const audit::Report& report, const DataAge& data, const AuditView& view,
+                 const AuditSink& sink) {
+  write_audit(format, grid_of(report, data), view, sink);
 }
 
 void write_audit(AuditFormat format, const AuditGrid& grid, const AuditView& view, const AuditSink& sink) {

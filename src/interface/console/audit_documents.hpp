@@ -3,6 +3,7 @@
 // a pull request, programs, spreadsheets, code scanning, a CI server, Prometheus (docs/audit-formats.md).
 
 #include "decision/audit/audit.hpp"
+#include "interface/console/documents.hpp"
 #include "interface/console/terminal.hpp"
 
 #include <cstddef>
@@ -38,6 +39,7 @@ using AuditSink = std::function<void(std::string_view)>;
 /// Writes the whole document in pieces of some 64 KiB: memory does not grow with the number of pairs. What is not
 /// UTF-8 in a name becomes U+FFFD, and what would be a control code or markup in a format is written so that it is
 /// none.
-void write_audit(AuditFormat format, const audit::Report& report, const AuditView& view, const AuditSink& sink);
+void write_audit(AuditFormat format, const audit::Report& report, const DataAge& data, const AuditView& view,
+                 const AuditSink& sink);
 
 }  // namespace torchkiln::console

@@ -73,7 +73,7 @@ struct NumberSet {
 
 }  // namespace
 
-AuditGrid grid_of(const audit::Report& report) {
+AuditGrid grid_of(const audit::Report& report, const DataAge& data) {
   AuditGrid grid;
   grid.hosts = report.hosts();
   grid.images = report.images();
@@ -82,7 +82,7 @@ AuditGrid grid_of(const audit::Report& report) {
   grid.verdict = [&report](std::size_t host, std::size_t image) { return report.verdict(host, image); };
   grid.judgement = [&report](std::size_t host, std::size_t image) { return report.at(host, image); };
   grid.counts = report.counts();
-  grid.matrix_date = report.matrix_date();
+  grid.data = data;
   return grid;
 }
 

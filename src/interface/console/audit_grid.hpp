@@ -19,13 +19,13 @@ struct AuditGrid {
   std::function<audit::Verdict(std::size_t host, std::size_t image)> verdict;
   std::function<audit::Judgement(std::size_t host, std::size_t image)> judgement;
   std::array<std::uint64_t, audit::k_verdicts> counts{};
-  std::string matrix_date;
+  DataAge data;
 
   std::uint64_t pairs() const { return static_cast<std::uint64_t>(hosts.size()) * images.size(); }
   std::uint64_t running() const;
 };
 /// `report` must outlive the grid.
-AuditGrid grid_of(const audit::Report& report);
+AuditGrid grid_of(const audit::Report& report, const DataAge& data);
 
 /// Hosts or images that are alike, in the order of their first members.
 struct AuditGroup {

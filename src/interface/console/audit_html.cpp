@@ -118,7 +118,7 @@ class Page {
                  "audit</h1><p class=lead><strong>{}</strong> of <strong>{}</strong> pairs run: {} hosts, {} "
                  "images. ",
                  m_grid.running(), m_grid.pairs(), m_grid.hosts.size(), m_grid.images.size())
-          << "Data as of " << markup_escaped(m_grid.matrix_date) << ".</p><ul class=legend>";
+          << "Data as of " << markup_escaped(m_grid.data.to_string()) << ".</p><ul class=legend>";
     for (std::size_t i = 0; i < m_grid.counts.size(); ++i) {
       const auto verdict = static_cast<Verdict>(i);
       if (m_grid.counts[i] == 0) continue;

@@ -94,7 +94,8 @@ void write_audit_json(const AuditGrid& grid, AuditText& out) {
   out << "\n],\"summary\":" << dumped(summary) << ",\"hosts\":[";
   for (const auto& machine : grid.hosts)
     out << (&machine == grid.hosts.data() ? "\n" : ",\n") << dumped(host_json(machine));
-  out << "\n],\"data_date\":" << json_string(grid.matrix_date) << "}\n";
+  out << "\n],\"data_date\":" << json_string(grid.data.date)
+      << ",\"data_age_days\":" << std::to_string(grid.data.days) << "}\n";
 }
 
 void write_audit_jsonl(const AuditGrid& grid, AuditText& out) {

@@ -64,7 +64,7 @@ void write_audit_junit(const AuditGrid& grid, AuditText& out) {
     const auto host_name = markup_escaped(one_line(grid.hosts[host].name));
     out << "  <testsuite name=\"" << host_name << "\" " << counts.attributes() << ">\n"
         << "    <properties><property name=\"facts\" value=\"" << markup_escaped(facts_of(grid.hosts[host]))
-        << "\"/><property name=\"data_date\" value=\"" << markup_escaped(grid.matrix_date) << "\"/></properties>\n";
+        << "\"/><property name=\"data_date\" value=\"" << markup_escaped(grid.data.date) << "\"/></properties>\n";
     for (std::size_t image = 0; image < grid.images.size(); ++image) {
       const auto& inside = words.at(host, image);
       out << "    <testcase classname=\"" << host_name << "\" name=\"" << images[image] << "\"";

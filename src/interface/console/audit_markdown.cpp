@@ -71,7 +71,7 @@ void write_audit_markdown(const AuditGrid& grid, AuditText& out) {
     for (std::size_t i = 0; i < images.size(); ++i)
       out << first_cell << image_cells[i] << judgement_cells(grid.judgement(hosts.first(), images[i].first()));
   }
-  out << "\nData as of " << escaped(grid.matrix_date) << ".\n";
+  out << "\nData as of " << grid.data.to_string() << ".\n";
 }
 
 }  // namespace torchkiln::console

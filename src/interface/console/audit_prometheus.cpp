@@ -70,7 +70,7 @@ void write_audit_prometheus(const AuditGrid& grid, AuditText& out) {
   out << fmt::format("torchkiln_audit_hosts {}\n", grid.hosts.size());
   head(out, "torchkiln_audit_images", "Images that were audited.");
   out << fmt::format("torchkiln_audit_images {}\n", grid.images.size());
-  if (const auto date = base::parse_time(grid.matrix_date + "T00:00:00Z")) {
+  if (const auto date = base::parse_time(grid.data.date + "T00:00:00Z")) {
     head(out, "torchkiln_audit_data_timestamp_seconds",
          "The newest date in the compatibility data, in seconds since 1970.");
     out << fmt::format("torchkiln_audit_data_timestamp_seconds {}\n", *date);

@@ -99,7 +99,7 @@ Json result_of(const AuditGroup& hosts, const std::string& facts, const audit::I
 void write_audit_sarif(const AuditGrid& grid, AuditText& out) {
   out << R"({"$schema":"https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",)"
       << R"("version":"2.1.0","runs":[{"tool":{"driver":{"name":"torchkiln","rules":)" << sarif_text(rules())
-      << R"(}},"columnKind":"unicodeCodePoints","properties":{"data_date":)" << json_string(grid.matrix_date)
+      << R"(}},"columnKind":"unicodeCodePoints","properties":{"data_date":)" << json_string(grid.data.date)
       << R"(},"results":[)";
   const auto hosts = groups_of_hosts(grid);
   std::map<std::string, int> groups_with_facts;

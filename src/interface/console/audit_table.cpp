@@ -106,7 +106,7 @@ class Table {
     auto text = fmt::format("{} of {} pairs run", m_grid.running(), m_grid.pairs());
     if (!others.empty()) text += "; the others: " + others;
     write_wrapped(text, 0, 2);
-    m_out << m_paint.dim("data as of " + one_line(m_grid.matrix_date)) << "\n";
+    m_out << m_paint.dim("data as of " + one_line(m_grid.data.to_string())) << "\n";
   }
 
   const AuditGrid& m_grid;

@@ -156,19 +156,18 @@ Json change_json(const upstream::Change& change) {
 
 }  // namespace
 
-std::string matrix_list_text(const MatrixList& list, const std::string& matrix_date, const Paint& paint) {
+std::string matrix_list_text(const MatrixList& list, const DataAge& age, const Paint& paint) {
   return list_text(list, "", paint) +
-         fmt::format("{}: {}, data as of {}\n", list.what, list.rows.size(), matrix_date);
+         fmt::format("{}: {}, data as of {}\n", list.what, list.rows.size(), age.to_string());
 }
 
-Json matrix_list_json(const MatrixList& list, const std::string& matrix_date) {
-  Json json{{"schema", "torchkiln.matrix-list/1"}, {"data", matrix_date}};
+Json matrix_list_json(const MatrixList& list, const DataAge& age) {
+  Json json{{"schema", "torchkiln.matrix-list/1"}, {"data", age.date}, {"data_age_days", age.days}};
   json.update(list_json(list));
   return json;
 }
 
-std::string matrix_show_text(const std::vector<MatrixEntry>& entries, const std::string& matrix_date,
-                             const Paint& paint) {
+std::string matrix_show_text(const std::vector<MatrixEntry>& entries, const DataAge& age, const Paint& paint) {
   std::string text;
   for (const auto& entry : entries) {
     text += paint.bold(entry.title) + "\n";
@@ -186,10 +185,10 @@ std::string matrix_show_text(const std::vector<MatrixEntry>& entries, const std:
     for (const auto& list : entry.lists) text += "\n" + list_text(list, "  ", paint);
     text += "\n";
   }
-  return text + "data as of " + matrix_date + "\n";
+  return text + "data as of " + age.to_string() + "\n";
 }
 
-Json matrix_show_json(const std::vector<MatrixEntry>& entries, const std::string& matrix_date) {
+Json matrix_show_json(const std::vector<MatrixEntry>& entries, const DataAge& age) {
   Json list = Json::array();
   for (const auto& entry : entries) {
     Json facts = Json::array();
@@ -202,7 +201,8 @@ Json matrix_show_json(const std::vector<MatrixEntry>& entries, const std::string
     for (const auto& rows : entry.lists) lists.push_back(list_json(rows));
     list.push_back({{"kind", entry.kind}, {"title", entry.title}, {"facts", facts}, {"lists", lists}});
   }
-  return Json{{"schema", "torchkiln.matrix-show/1"}, {"data", matrix_date}, {"entries", list}};
+  return Json{
+      {"schema", "torchkiln.matrix-show/1"}, {"data", age.date}, {"data_age_days", age.days}, {"entries", list}};
 }
 
 std::string matrix_refresh_text(const MatrixRefresh& refresh, const Paint& paint) {

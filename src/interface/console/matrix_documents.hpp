@@ -2,6 +2,7 @@
 // The matrix itself as text and JSON: lists of rows, what is known about one thing, and what a refresh found. Pure.
 
 #include "foundation/document/json.hpp"
+#include "interface/console/documents.hpp"
 #include "interface/console/terminal.hpp"
 #include "knowledge/matrix/matrix.hpp"
 #include "knowledge/upstream/comparison.hpp"
@@ -47,14 +48,13 @@ struct MatrixRefresh {
   enum class Mode { look, write } mode = Mode::look;
 };
 
-std::string matrix_list_text(const MatrixList& list, const std::string& matrix_date, const Paint& paint);
+std::string matrix_list_text(const MatrixList& list, const DataAge& age, const Paint& paint);
 /// torchkiln.matrix-list/1.
-document::Json matrix_list_json(const MatrixList& list, const std::string& matrix_date);
+document::Json matrix_list_json(const MatrixList& list, const DataAge& age);
 
-std::string matrix_show_text(const std::vector<MatrixEntry>& entries, const std::string& matrix_date,
-                             const Paint& paint);
+std::string matrix_show_text(const std::vector<MatrixEntry>& entries, const DataAge& age, const Paint& paint);
 /// torchkiln.matrix-show/1.
-document::Json matrix_show_json(const std::vector<MatrixEntry>& entries, const std::string& matrix_date);
+document::Json matrix_show_json(const std::vector<MatrixEntry>& entries, const DataAge& age);
 
 std::string matrix_refresh_text(const MatrixRefresh& refresh, const Paint& paint);
 /// torchkiln.matrix-refresh/1. Values are TOML, as they stand in the manifests.
