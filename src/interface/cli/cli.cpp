@@ -106,6 +106,7 @@ int run(int argc, char** argv) {
   add_run(program, chosen);
   add_audit(program, chosen);
   add_explain(program, chosen);
+  add_lint(program, chosen);
   add_matrix(program, chosen);
   if (const auto error = unknown_command(program, argc, argv)) return report(*error, options);
   try {

@@ -24,6 +24,7 @@ void add_bake(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
 void add_audit(CLI::App& program, Action& chosen);
 void add_explain(CLI::App& program, Action& chosen);
+void add_lint(CLI::App& program, Action& chosen);
 void add_matrix(CLI::App& program, Action& chosen);
 
 /// The positional kiln.toml and the options that mirror it.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace torchkiln::console {
@@ -171,6 +172,17 @@ SourcePlace place_of(std::string_view source) {
   if (!is(".toml") && !is(".lock")) return {};
   place.file = valid_utf8(path);
   return place;
+}
+
+std::string uri_of(const std::string& path) {
+  std::string uri = path.starts_with('/') ? "file://" : "";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                          std::string_view("-._~/+@").find(c) != std::string_view::npos;
+    uri += is_plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return uri;
 }
 
 }  // namespace torchkiln::console

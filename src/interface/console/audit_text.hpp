@@ -36,4 +36,7 @@ struct SourcePlace {
 };
 SourcePlace place_of(std::string_view source);
 
+/// A path as a URI reference (RFC 3986).
+std::string uri_of(const std::string& path);
+
 }  // namespace torchkiln::console

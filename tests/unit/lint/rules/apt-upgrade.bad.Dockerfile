@@ -1,0 +1,3 @@
+FROM debian:12
+# finds apt-upgrade
+RUN apt-get update && apt-get dist-upgrade --yes && rm -rf /var/lib/apt/lists/*

@@ -1,0 +1,3 @@
+FROM debian:12
+# finds cd-in-run
+RUN cd /src && make

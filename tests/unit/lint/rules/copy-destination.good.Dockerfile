@@ -1,0 +1,3 @@
+FROM debian:12
+COPY a.py b.py /app/
+COPY a.py /app

@@ -1,0 +1,3 @@
+FROM debian:12 AS build
+# finds copy-from-itself
+COPY --from=build /a /b

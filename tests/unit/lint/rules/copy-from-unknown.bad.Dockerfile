@@ -1,0 +1,3 @@
+FROM debian:12
+# finds copy-from-unknown
+COPY --from=build /a /b

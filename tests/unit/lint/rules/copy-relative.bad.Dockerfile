@@ -1,0 +1,3 @@
+FROM debian:12
+# finds copy-relative
+COPY train.py app/

@@ -1,0 +1,4 @@
+FROM debian:12
+COPY train.py /app/
+WORKDIR /app
+COPY train.py .

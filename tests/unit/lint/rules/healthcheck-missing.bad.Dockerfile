@@ -1,0 +1,3 @@
+# finds healthcheck-missing
+FROM debian:12
+CMD ["bash"]

@@ -1,0 +1,2 @@
+FROM debian:12
+HEALTHCHECK --interval=30s CMD ["true"]

@@ -1,0 +1,3 @@
+FROM debian:12
+# finds host-command
+RUN top -b -n 1

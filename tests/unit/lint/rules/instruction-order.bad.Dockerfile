@@ -1,0 +1,3 @@
+# finds instruction-order
+RUN true
+FROM debian:12

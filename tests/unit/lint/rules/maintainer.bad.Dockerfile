@@ -1,0 +1,3 @@
+FROM debian:12
+# finds maintainer
+MAINTAINER somebody@example.org

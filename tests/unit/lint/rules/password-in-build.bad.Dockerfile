@@ -1,0 +1,4 @@
+FROM debian:12
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# finds password-in-build
+RUN echo 'kiln:kiln' | chpasswd

@@ -1,0 +1,3 @@
+FROM debian:12
+# finds pip-cache
+RUN pip install numpy==2.3.2

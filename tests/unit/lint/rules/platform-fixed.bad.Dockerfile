@@ -1,0 +1,2 @@
+# finds platform-fixed
+FROM --platform=linux/amd64 debian:12

@@ -1,0 +1,3 @@
+FROM debian:12
+# finds port-invalid
+EXPOSE 80000

@@ -1,0 +1,2 @@
+FROM debian:12
+EXPOSE 8888/tcp 6006 $PORT

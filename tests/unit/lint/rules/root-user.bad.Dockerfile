@@ -1,0 +1,4 @@
+FROM debian:12
+USER 1000
+# finds root-user
+USER root

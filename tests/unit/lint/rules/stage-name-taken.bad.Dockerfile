@@ -1,0 +1,3 @@
+FROM debian:12 AS build
+# finds stage-name-taken
+FROM debian:12 AS build

@@ -1,0 +1,3 @@
+FROM debian:12
+# finds sudo-in-run
+RUN sudo make install

@@ -1,0 +1,5 @@
+FROM debian:12
+# finds syntax
+COPPY a /b
+# finds syntax
+ONBUILD FROM debian:12

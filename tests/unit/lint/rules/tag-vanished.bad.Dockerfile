@@ -1,0 +1,2 @@
+# finds tag-vanished
+FROM nvidia/cuda:10.2-devel-ubuntu18.04

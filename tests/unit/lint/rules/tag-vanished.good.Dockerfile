@@ -1,0 +1,1 @@
+FROM nvidia/cuda:12.8.1-runtime-ubuntu22.04

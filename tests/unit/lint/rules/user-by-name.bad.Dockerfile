@@ -1,0 +1,3 @@
+FROM debian:12
+# finds user-by-name
+USER kiln

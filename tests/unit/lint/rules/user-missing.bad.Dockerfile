@@ -1,0 +1,3 @@
+# finds user-missing
+FROM debian:12
+CMD ["bash"]

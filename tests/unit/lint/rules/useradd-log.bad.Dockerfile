@@ -1,0 +1,3 @@
+FROM debian:12
+# finds useradd-log
+RUN useradd -u 123456 kiln

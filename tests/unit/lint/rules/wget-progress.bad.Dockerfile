@@ -1,0 +1,3 @@
+FROM debian:12
+# finds wget-progress
+RUN wget https://files.example/a

@@ -1,0 +1,3 @@
+FROM debian:12
+# finds workdir-relative
+WORKDIR app

@@ -1,0 +1,4 @@
+FROM debian:12
+ENV HOME=/home/kiln
+WORKDIR ${HOME}/app
+WORKDIR "/app"
