@@ -150,3 +150,16 @@ TEST_CASE("what is over a limit is refused, with its place") {
   CHECK(refusal(std::string("FROM a\0b", 8)) ==
         "input-invalid: Dockerfile: holds NUL bytes: this is no Dockerfile");
 }
+
+TEST_CASE("docs/lint.md has a row for every rule, as it is") {
+  const auto page = must(sys::read_file(TK_SOURCE_DIR "/docs/lint.md"));
+  for (const auto& rule : rules()) {
+    std::vector<std::string> aliases;
+    for (const auto alias : rule.aliases)
+      if (!alias.empty()) aliases.emplace_back(alias);
+    const auto row = "| `" + std::string(rule.id) + "` | " + std::string(name(rule.severity)) + " | " +
+                     std::string(rule.summary) + " | " + base::join(aliases, ", ") + " |\n";
+    INFO(row);
+    CHECK(page.find(row) != std::string::npos);
+  }
+}

@@ -1,3 +1,3 @@
-FROM debian:12 AS build
+FROM debian:12 as build
 # finds stage-name-taken
-FROM debian:12 AS build
+FROM debian:12 as build

@@ -1,4 +1,4 @@
-FROM debian:12
+FROM nvidia/cuda:12.6.3-runtime-ubuntu22.04
 # finds torch-from-conda
 RUN conda install --yes --name base pytorch=2.5.1 -c pytorch
 # finds torch-from-conda

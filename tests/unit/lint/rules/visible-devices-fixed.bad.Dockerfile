@@ -1,4 +1,4 @@
-FROM debian:12
+FROM nvidia/cuda:12.6.3-runtime-ubuntu22.04
 # finds visible-devices-fixed
 ENV NVIDIA_VISIBLE_DEVICES=0
 # finds visible-devices-fixed
