@@ -22,7 +22,7 @@ base::Result<void> write_context(const lock::Lock& lock, const recipe::Recipe& r
                                  Session& session) {
   TK_TRY(const auto templates, session.data_folder("templates"));
   TK_TRY(const auto images, session.data_folder("images"));
-  TK_TRY(const auto own, recipe::own_files(images, recipe.variant));
+  TK_TRY(const auto own, recipe::own_files(images, lock, recipe));
   TK_TRY(const auto files, recipe::render_context(lock, recipe, templates, own));
   TK_TRY(const auto layers,
          engine::make_debian_layers(lock, recipe, session.cache(), session.http(), session.progress()));
@@ -34,7 +34,13 @@ base::Result<void> write_context(const lock::Lock& lock, const recipe::Recipe& r
       TK_CHECK(sys::make_directories(folder / above));
       TK_CHECK(sys::set_mode(folder / above, 0755));  // they are copied into the image with their modes
     }
-    TK_CHECK(sys::write_file(folder / file.path, file.content, file.mode));
+    if (file.type == recipe::FileType::file) {
+      TK_CHECK(sys::write_file(folder / file.path, file.content, file.mode));
+      continue;
+    }
+    std::error_code error;
+    fs::create_symlink(file.content, folder / file.path, error);
+    if (error) return base::fail(sys::file_error("write", folder / file.path, error.value()));
   }
   for (const auto& wheel : lock.wheels)
     if (wheel.file_name == names.pip_wheel) {

@@ -214,7 +214,7 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
       TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
                                                           session.cache(), session.progress()));
     }
-    TK_TRY(const auto own, recipe::own_files(images, recipes[i].variant));
+    TK_TRY(const auto own, recipe::own_files(images, lock, recipes[i]));
     TK_TRY(auto image, engine::put_image(lock, recipes[i], layers, own, session.cache(), layout));
     engine::record_layers(lock, recipes[i], layers);
 

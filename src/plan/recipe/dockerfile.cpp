@@ -142,7 +142,7 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
   TK_TRY(auto ignored, render_template(ignore, "templates/dockerignore.mustache", values));
   files.push_back({".dockerignore", std::move(ignored)});
   files.push_back({"pyvenv.cfg", pyvenv_cfg(recipe)});
-  for (const auto& file : own) files.push_back({"root/" + file.path, file.content, file.mode});
+  for (const auto& file : own) files.push_back({"root/" + file.path, file.content, file.mode, file.type});
   return files;
 }
 

@@ -14,9 +14,10 @@ namespace torchkiln::recipe {
 
 /// One text file of a build context.
 struct ContextFile {
-  std::string path;  ///< relative to the context
-  std::string content;
+  std::string path;     ///< relative to the context
+  std::string content;  ///< or the link's target
   unsigned mode = 0644;
+  FileType type = FileType::file;
 };
 
 /// The large files that a context needs beside the texts, by the name they have in it.

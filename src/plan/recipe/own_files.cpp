@@ -1,4 +1,6 @@
+#include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
+#include "plan/lock/parts.hpp"
 #include "plan/recipe/recipe.hpp"
 
 #include <algorithm>
@@ -26,12 +28,36 @@ Result<void> read_root(const fs::path& root, std::vector<AddedFile>& files) {
   return {};
 }
 
+/// Lines of "PATH -> TARGET"; "{site-packages}" stands for the image's.
+Result<void> read_links(const fs::path& file, const std::string& site_packages, std::vector<AddedFile>& files) {
+  constexpr std::string_view k_arrow = " -> ";
+  TK_TRY(const auto lines, lock::read_list(file));
+  for (const auto& line : lines) {
+    const auto text = base::replace_all(line, "{site-packages}", site_packages);
+    const auto arrow = text.find(k_arrow);
+    if (arrow == std::string::npos)
+      return base::fail(base::ErrorCode::template_invalid,
+                        file.string() + ": '" + line + "' is not PATH -> TARGET");
+    files.push_back({text.substr(0, arrow), FileType::symlink, 0777, 0, 0, text.substr(arrow + k_arrow.size())});
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<std::vector<AddedFile>> own_files(const fs::path& images, spec::Variant variant) {
+bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant) {
+  return std::any_of(lock.wheels.begin(), lock.wheels.end(), [&](const lock::LockedWheel& wheel) {
+    return wheel.name == "nvidia-cuda-nvcc" && is_in(wheel, variant) && variant.has(spec::Part::devel);
+  });
+}
+
+Result<std::vector<AddedFile>> own_files(const fs::path& images, const lock::Lock& lock, const Recipe& recipe) {
   std::vector<AddedFile> files;
   TK_CHECK(read_root(images / "base/root", files));
-  for (const auto part : variant.parts()) TK_CHECK(read_root(images / std::string(name(part)) / "root", files));
+  for (const auto part : recipe.variant.parts())
+    TK_CHECK(read_root(images / std::string(name(part)) / "root", files));
+  if (has_cuda_toolkit(lock, recipe.variant))
+    TK_CHECK(read_links(images / "devel/cuda-links.txt", recipe.scheme.site_packages(), files));
   std::sort(files.begin(), files.end(), [](const AddedFile& a, const AddedFile& b) { return a.path < b.path; });
   return files;
 }

@@ -70,6 +70,15 @@ std::vector<PartPlan> plan_parts(const lock::Lock& lock, spec::Variant variant) 
   return plans;
 }
 
+constexpr const char* k_cuda_home = "/usr/local/cuda";
+
+/// What torch.utils.cpp_extension compiles for: the GPUs that were asked for, or all that torch has code for; and
+/// for later ones PTX.
+std::string cuda_arch_list(const lock::LockedResolution& resolution) {
+  const auto& targets = resolution.gpus.empty() ? resolution.sass : resolution.gpus;
+  return targets.empty() ? std::string() : base::join(targets, ";") + "+PTX";
+}
+
 /// The programs that a container runs unless told otherwise, and how to see whether they are well.
 void add_services(Recipe& recipe) {
   const bool jupyter = recipe.variant.has(spec::Part::jupyter), ssh = recipe.variant.has(spec::Part::ssh);
@@ -159,12 +168,18 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
   recipe.parts = plan_parts(lock, variant);
   recipe.created_s = created_s.value_or(lock.created_s());
   const std::string prefix = "/" + recipe.scheme.prefix;
-  recipe.environment = {{"PATH", prefix + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+  const bool has_toolkit = has_cuda_toolkit(lock, variant);
+  recipe.environment = {{"PATH", prefix + "/bin:" + (has_toolkit ? std::string(k_cuda_home) + "/bin:" : "") +
+                                     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
                         {"VIRTUAL_ENV", prefix},
                         {"LANG", "C.UTF-8"},
                         {"NVIDIA_VISIBLE_DEVICES", "all"},
                         {"NVIDIA_DRIVER_CAPABILITIES", "compute,utility"},
                         {"NVIDIA_REQUIRE_CUDA", nvidia_require_cuda(lock.resolution.cuda)}};
+  if (has_toolkit) {
+    recipe.environment.emplace_back("CUDA_HOME", k_cuda_home);
+    recipe.environment.emplace_back("TORCH_CUDA_ARCH_LIST", cuda_arch_list(lock.resolution));
+  }
   recipe.labels = make_labels(lock, recipe);
   recipe.entrypoint = {"/usr/bin/tini", "-g", "--", "/usr/local/bin/kiln-entry"};
   add_services(recipe);

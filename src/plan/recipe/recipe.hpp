@@ -94,9 +94,14 @@ base::Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock,
                                                          const std::map<std::string, std::string>& base_files,
                                                          const std::vector<AddedFile>& own);
 
-/// What we put into every image (images/base/root) and into those with a part (images/<part>/root), path for path.
-/// A script, which starts with "#!", is executable; nothing else is.
-base::Result<std::vector<AddedFile>> own_files(const std::filesystem::path& images, spec::Variant variant);
+/// What we put into every image (images/base/root) and into those with a part (images/<part>/root), path for path;
+/// where there is a CUDA toolkit, also the links of images/devel/cuda-links.txt. A script, which starts with "#!",
+/// is executable; nothing else is.
+base::Result<std::vector<AddedFile>> own_files(const std::filesystem::path& images, const lock::Lock& lock,
+                                               const Recipe& recipe);
+
+/// Whether images of this variant have nvcc.
+bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant);
 
 /// The pyvenv.cfg (PEP 405) of the image's virtual environment.
 std::string pyvenv_cfg(const Recipe& recipe);

@@ -378,7 +378,7 @@ TEST_CASE("our own files go into the configuration layer with the folders above 
   images.write("base/root/etc/base.conf", "b");
   images.write("ssh/root/etc/ssh/ssh.conf", "s");
   images.write("jupyter/root/etc/jupyter.conf", "j");
-  const auto own_of_ssh = must(own_files(images.path(), {Part::ssh}));
+  const auto own_of_ssh = must(own_files(images.path(), a_lock(), make_recipe(a_lock(), {Part::ssh})));
   CHECK(listing(own_of_ssh) ==
         "f 644 0:0 etc/base.conf b\nf 644 0:0 etc/ssh/ssh.conf s\nf 755 0:0 usr/local/bin/tool #!/bin/sh\n\n");
   const auto lock = a_lock();
@@ -399,4 +399,34 @@ TEST_CASE("the Dockerfile of a variant has a stage for each part") {
         std::string::npos);
   CHECK(content_of(files, "requirements-jupyter.txt").find("tornado==1 --hash=sha256:") != std::string::npos);
   CHECK(content_of(files, "requirements.txt").find("tornado") == std::string::npos);
+}
+
+TEST_CASE("where NVIDIA's wheels bring nvcc, devel has a CUDA_HOME; elsewhere nothing says that there is one") {
+  auto lock = a_lock();
+  const auto paths = [&](Variant variant) {
+    Texts list;
+    for (const auto& file : must(own_files(TK_SOURCE_DIR "/images", lock, make_recipe(lock, variant))))
+      if (file.type == FileType::symlink) list.push_back(file.path + " -> " + file.content);
+    return list;
+  };
+  const auto variable = [&](Variant variant, const std::string& name) {
+    for (const auto& [key, value] : make_recipe(lock, variant).environment)
+      if (key == name) return value;
+    return std::string("(none)");
+  };
+  CHECK(paths({Part::devel}).empty());
+  CHECK(variable({Part::devel}, "CUDA_HOME") == "(none)");
+  lock.wheels.push_back(a_wheel("nvidia-cuda-nvcc", "13.0.88"));
+  lock.wheels.back().parts = {Part::devel};
+  CHECK(paths({Part::ssh}).empty());
+  CHECK(variable({Part::ssh}, "CUDA_HOME") == "(none)");
+  const auto links = paths({Part::devel, Part::ssh});
+  CHECK(std::count(links.begin(), links.end(),
+                   "usr/local/cuda -> /opt/kiln/lib/python3.11/site-packages/nvidia/cu13") == 1);
+  CHECK(variable({Part::devel}, "CUDA_HOME") == "/usr/local/cuda");
+  CHECK(variable({Part::devel}, "PATH") ==
+        "/opt/kiln/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  CHECK(variable({Part::devel}, "TORCH_CUDA_ARCH_LIST") == "7.0;9.0+PTX");
+  lock.resolution.gpus = {"8.0", "12.0"};
+  CHECK(variable({Part::devel}, "TORCH_CUDA_ARCH_LIST") == "8.0;12.0+PTX");
 }
