@@ -130,9 +130,9 @@ void add_bake(CLI::App& program, Action& chosen) {
       ->type_name("DIR");
   add_key_options(*command, options->key);
   command
-      ->add_option("--level", options->level,
-                   "Level to verify: static, boot, cpu, gpu or multi-gpu (default: cpu; static when the spec "
-                   "leaves the verifier out)")
+      ->add_option(
+          "--level", options->level,
+          "Level to verify: static, boot, cpu, gpu or multi-gpu (default: cpu, or static without a verifier)")
       ->type_name("LEVEL");
   command->callback(
       [&chosen, options] { chosen = [options](Session& session) { return bake(*options, session); }; });

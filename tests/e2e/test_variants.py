@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+"""Every variant of a small family, run as people run them: sshd with a real ssh client, JupyterLab in a real browser,
+containers with a read-only root, an unknown user and no network. torch is a stand-in; test_devel.py has the real one."""
+import json
+import os
+import pathlib
+import subprocess
+import tarfile
+import time
+import unittest
+
+import browser
+import kiln
+import small_index
+
+CPU_ONLY = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+TOKEN = "a-token-that-nobody-guesses"
+
+
+class Podman:
+    """podman with a store of its own, and containers that end with the test."""
+
+    def __init__(self):
+        self.store = kiln.folder("podman")
+        self.runtime = pathlib.Path("/run/kiln-podman-variants")  # podman takes at most 50 characters here
+        self.base = ["podman", "--root", self.store / "store", "--runroot", self.runtime, "--storage-driver", "overlay",
+                     "--cgroup-manager", "cgroupfs", "--runtime", "runc"]  # fmt: skip
+
+    def __call__(self, *arguments, **options):
+        return kiln.run([*self.base, *arguments], **options)
+
+    def pull(self, image: str) -> str:
+        return self("pull", "--quiet", image).stdout.split()[-1]
+
+    def end(self):
+        self("rm", "--all", "--force", "--time", "0", check=False)
+        self("rmi", "--all", "--force", check=False)
+        kiln.remove(self.store)
+        kiln.remove(self.runtime)
+
+
+class Container:
+    """A running container without a network but its own loopback; programs of this machine can be run there."""
+
+    def __init__(self, podman: Podman, image: str, *options: str, command: tuple[str, ...] = ()):
+        self.podman = podman
+        self.id = podman("run", "--detach", "--network", "none", *CPU_ONLY, *options, image, *command).stdout.strip()
+        self.pid = podman("inspect", "--format", "{{.State.Pid}}", self.id).stdout.strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.podman("rm", "--force", "--time", "0", self.id, check=False)
+
+    @property
+    def inside_network(self) -> list[str]:
+        return ["nsenter", f"--net=/proc/{self.pid}/ns/net"]
+
+    def logs(self) -> str:
+        done = self.podman("logs", self.id)
+        return done.stdout + done.stderr
+
+    def execute(self, *command: str, check: bool = True):
+        return self.podman("exec", self.id, *command, check=check)
+
+    def wait_well(self, *services: str, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while self.execute("kiln-health", *services, check=False).returncode != 0:
+            assert time.monotonic() < deadline, f"not well in {timeout_s} s:\n{self.logs()}"
+            time.sleep(0.3)
+
+    def stop(self) -> tuple[float, int]:
+        """Seconds that SIGTERM took, and the exit status; a container that does not heed it is killed after 20 s."""
+        start = time.monotonic()
+        self.podman("stop", "--time", "20", self.id)
+        seconds = time.monotonic() - start
+        return seconds, int(self.podman("inspect", "--format", "{{.State.ExitCode}}", self.id).stdout)
+
+
+class Variants(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.project = kiln.folder("project")
+        (cls.project / "kiln.toml").write_text(small_index.SPEC)
+        start = time.monotonic()
+        with small_index.Index(kiln.folder("index")) as index:
+            done = kiln.torchkiln("bake", "--json", "--progress", "plain", "--cache", kiln.CACHE / "torchkiln",
+                                  cwd=cls.project, env=index.environment)  # fmt: skip
+        print(done.stderr, f"measured: five variants: {time.monotonic() - start:.1f} s", flush=True)
+        cls.images = {image["tag"].split("py311-")[1]: image for image in json.loads(done.stdout)["images"]}
+        cls.podman = Podman()
+        cls.addClassCleanup(cls.podman.end)
+        cls.loaded = {}
+        cls.keys = kiln.folder("keys")
+        for name in ("right", "wrong", "host"):
+            kiln.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", cls.keys / name])
+        (cls.keys / "host").rename(cls.keys / "ssh_host_ed25519_key")
+        (cls.keys / "host.pub").rename(cls.keys / "ssh_host_ed25519_key.pub")
+
+    @property
+    def public_key(self) -> str:
+        return (self.keys / "right.pub").read_text().strip()
+
+    def start(self, variant: str, *options: str, command: tuple[str, ...] = ()) -> Container:
+        if variant not in self.loaded:
+            self.loaded[variant] = self.podman.pull(f"oci:{self.project}/kiln.oci:{self.images[variant]['tag']}")
+        return Container(self.podman, self.loaded[variant], *options, command=command)
+
+    def ssh(self, container: Container, *arguments: str, key: str = "right", user: str = "kiln", program: str = "ssh", check: bool = True):
+        known = kiln.WORK / f"known-{container.id}"
+        options = ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes",
+                   "-o", "IdentitiesOnly=yes", "-i", self.keys / key]  # fmt: skip
+        where = ["-P", "2222"] if program == "scp" else ["-p", "2222", f"{user}@127.0.0.1"]
+        return kiln.run([*container.inside_network, program, *options, *where, *arguments], check=check)
+
+    def layers(self, variant: str) -> list[str]:
+        reference = f"oci:{self.project}/kiln.oci:{self.images[variant]['tag']}"
+        return json.loads(kiln.run(["skopeo", "inspect", reference]).stdout)["Layers"]
+
+    def blob(self, digest: str) -> pathlib.Path:
+        return self.project / "kiln.oci/blobs/sha256" / digest.removeprefix("sha256:")
+
+    # The family
+
+    def test_family_shares_every_layer_below_its_parts(self):
+        runtime = self.layers("runtime")[:-1]  # the last one is the configuration
+        for variant in ("devel", "jupyter", "ssh", "devel-jupyter-ssh"):
+            self.assertEqual(self.layers(variant)[: len(runtime)], runtime, variant)
+        devel = self.layers("devel")[:-1]
+        self.assertEqual(self.layers("devel-jupyter-ssh")[: len(devel)], devel)
+
+    def test_family_no_layer_holds_a_host_key_a_token_or_a_device(self):
+        for variant in self.images:
+            for digest in self.layers(variant):
+                with tarfile.open(self.blob(digest)) as layer:
+                    for entry in layer:
+                        self.assertNotIn("ssh_host_", entry.name)
+                        self.assertFalse(entry.isdev(), entry.name)
+        history = json.dumps([json.loads(self.blob(d).read_text()) for d in self.configurations()])
+        for word in ("TOKEN=", "PASSWORD", "AUTHORIZED_KEYS"):
+            self.assertNotIn(word, history)
+
+    def configurations(self) -> list[str]:
+        manifests = [json.loads(self.blob(image["digest"]).read_text()) for image in self.images.values()]
+        return [manifest["config"]["digest"] for manifest in manifests]
+
+    def test_family_says_ports_health_and_signal(self):
+        ports, health = {}, {}
+        for tag, digest in zip(self.images, self.configurations()):
+            config = json.loads(self.blob(digest).read_text())["config"]
+            ports[tag], health[tag] = sorted(config.get("ExposedPorts", {})), config["Healthcheck"]["Test"]
+            self.assertEqual(config["StopSignal"], "SIGTERM")
+            self.assertEqual(config["User"], "1000:1000")
+            self.assertNotIn("Volumes", config)
+        self.assertEqual(ports["devel-jupyter-ssh"], ["2222/tcp", "8888/tcp"])
+        self.assertEqual(ports["runtime"], [])
+        self.assertEqual(health["jupyter"], ["CMD", "kiln-health", "jupyter"])
+
+    # runtime and devel
+
+    def test_runtime_has_nothing_to_compile_with_and_devel_has(self):
+        look = "for p in gcc cmake ninja git gdb pkg-config; do command -v $p >/dev/null && echo $p; done; true"
+        with self.start("runtime", command=("sleep", "60")) as runtime:
+            self.assertEqual(runtime.execute("sh", "-c", look).stdout, "")
+            self.assertEqual(runtime.execute("sh", "-c", "ls /var/lib/apt/lists /var/cache/apt/archives").stdout.count(".deb"), 0)
+        with self.start("devel", command=("sleep", "60")) as devel:
+            self.assertEqual(devel.execute("sh", "-c", look).stdout.split(), ["gcc", "cmake", "ninja", "git", "gdb", "pkg-config"])
+            program = "#include <Python.h>\nint main(){Py_Initialize();return PyRun_SimpleString(\"import sys\");}"
+            build = f"cd /tmp && printf '%s' '{program}' >x.cpp && g++ x.cpp $(python3-config --cflags --embed --ldflags) -o x && ./x"
+            devel.execute("sh", "-c", build)
+
+    def test_a_container_runs_read_only_as_an_unknown_user_without_a_network(self):
+        say = "import getpass, os, tempfile, torch; print(getpass.getuser(), os.environ['HOME'], os.getuid()); open(os.path.expanduser('~/x'), 'w')"
+        for options, expected in (
+            ((), "kiln /home/kiln 1000"),
+            (("--read-only", "--tmpfs", "/tmp"), "kiln /tmp/kiln-1000 1000"),
+            (("--user", "12345:0"), "kiln /tmp/kiln-12345 12345"),
+            (("--user", "12345:0", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"), "kiln /tmp/kiln-12345 12345"),
+        ):
+            with self.subTest(options=options):
+                done = self.podman("run", "--rm", "--network", "none", *CPU_ONLY, *options, self.load("runtime"), "python", "-c", say)
+                self.assertEqual(done.stdout.strip(), expected)
+
+    def load(self, variant: str) -> str:
+        with self.start(variant, command=("true",)):
+            return self.loaded[variant]
+
+    def test_work_can_be_written_by_the_user_and_by_unknown_ones_of_the_root_group(self):
+        for user in ("1000:1000", "12345:0"):
+            self.podman("run", "--rm", "--network", "none", *CPU_ONLY, "--user", user, "--volume", f"checkpoints-{user[:2]}:/checkpoints",
+                        self.load("runtime"), "sh", "-c", "touch /workspace/x /data/x /checkpoints/x && test $(pwd) = /workspace")  # fmt: skip
+
+    def test_every_variant_ends_within_ten_seconds_of_sigterm(self):
+        key = ("--env", f"KILN_AUTHORIZED_KEYS={self.public_key}")
+        for variant, options, command in (("runtime", (), ("python", "-c", "import time; time.sleep(600)")), ("devel", (), ("sleep", "600")),
+                                          ("jupyter", (), ()), ("ssh", key, ()), ("devel-jupyter-ssh", key, ())):  # fmt: skip
+            with self.subTest(variant=variant), self.start(variant, *options, command=command) as container:
+                container.wait_well(*[service for service in ("jupyter", "ssh") if service in variant])
+                seconds, status = container.stop()
+                print(f"measured: {variant} ends {seconds:.1f} s after SIGTERM, status {status}")
+                self.assertLess(seconds, 10)
+                self.assertNotEqual(status, 137)
+
+    # ssh
+
+    def test_ssh_lets_in_the_right_key_and_nothing_else(self):
+        with self.start("ssh", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", "--env", "NVIDIA_TEST=a b") as container:
+            container.wait_well("ssh")
+            done = self.ssh(container, "python -c 'import os, torch; print(torch.__version__, os.environ[\"NVIDIA_TEST\"], os.environ[\"VIRTUAL_ENV\"])'; id -un; pwd")
+            self.assertEqual(done.stdout.split("\n"), ["2.8.0+cu128 a b /opt/kiln", "kiln", "/home/kiln", ""])
+            login = self.ssh(container, "-tt", "bash -lc 'command -v python'")
+            self.assertEqual(login.stdout.strip(), "/opt/kiln/bin/python")
+            for key, user, extra in (("wrong", "kiln", ()), ("right", "root", ()), ("right", "kiln", ("-o", "PreferredAuthentications=password,keyboard-interactive"))):
+                refused = self.ssh(container, *extra, "true", key=key, user=user, check=False)
+                self.assertEqual(refused.returncode, 255)
+                self.assertIn("Permission denied (publickey)", refused.stderr)
+            self.assertIn("kiln-sshd: host key 256 SHA256:", container.logs())
+
+    def test_ssh_copies_files_and_forwards_jupyters_port(self):
+        with self.start("devel-jupyter-ssh", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", "--env", f"JUPYTER_TOKEN={TOKEN}") as container:
+            container.wait_well("jupyter", "ssh")
+            sent, back = kiln.WORK / "sent", kiln.WORK / "back"
+            sent.write_bytes(os.urandom(100_000))
+            self.ssh(container, sent, "kiln@127.0.0.1:/workspace/file", program="scp")
+            self.ssh(container, "kiln@127.0.0.1:/workspace/file", back, program="scp")
+            self.assertEqual(back.read_bytes(), sent.read_bytes())
+            ask = f"import time, urllib.request; time.sleep(2); print(urllib.request.urlopen('http://127.0.0.1:18888/api/status?token={TOKEN}').status)"
+            known = kiln.WORK / f"known-{container.id}"
+            forward = subprocess.Popen(
+                [*container.inside_network, "ssh", "-N", "-p", "2222", "-i", self.keys / "right", "-o", "BatchMode=yes", "-o",
+                 "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={known}", "-L", "18888:127.0.0.1:8888", "kiln@127.0.0.1"])  # fmt: skip
+            try:
+                answer = kiln.run([*container.inside_network, "python3", "-c", ask], env={"PATH": os.environ["PATH"]})
+            finally:
+                forward.terminate()
+                forward.wait()
+            self.assertEqual(answer.stdout.strip(), "200")
+
+    def test_ssh_serves_whoever_the_container_runs_as(self):
+        for options in (("--read-only", "--tmpfs", "/tmp"), ("--user", "12345:0"), ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL")):
+            with self.subTest(options=options), self.start("ssh", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", *options) as container:
+                container.wait_well("ssh")
+                uid = "12345" if "12345:0" in options else "1000"
+                told = self.ssh(container, "id -u; echo $HOME; touch ~/x && echo written").stdout.split()
+                self.assertEqual(told, [uid, f"/tmp/kiln-{uid}", "written"])
+
+    def test_ssh_keeps_the_host_key_that_is_mounted_and_makes_another_in_every_container(self):
+        host = (self.keys / "ssh_host_ed25519_key.pub").read_text().split()[1]
+        seen = set()
+        for options in (("--volume", f"{self.keys}:/run/keys:ro", "--env", "KILN_SSH_DIR=/run/keys", "--user", "0:0"), (), ()):
+            if "--user" in options:
+                # What is mounted belongs to this machine's root; the container's user reads a copy of its own.
+                own = kiln.folder("host-key")
+                for name in ("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"):
+                    (own / name).write_bytes((self.keys / name).read_bytes())
+                    (own / name).chmod(0o600)
+                    os.chown(own / name, 1000, 1000)
+                os.chown(own, 1000, 1000)
+                options = ("--volume", f"{own}:/run/keys:ro", "--env", "KILN_SSH_DIR=/run/keys")
+            with self.start("ssh", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", *options) as container:
+                container.wait_well("ssh")
+                scanned = kiln.run([*container.inside_network, "ssh-keyscan", "-p", "2222", "-t", "ed25519", "127.0.0.1"]).stdout.split()[-1]
+                seen.add(scanned)
+                self.assertEqual(scanned == host, bool(options))
+        self.assertEqual(len(seen), 3)
+
+    def test_ssh_does_not_start_where_nobody_could_enter_or_root_would(self):
+        for options, words in ((("--env", "KILN_AUTHORIZED_KEYS=nonsense"), "nobody could enter"), ((), "nobody could enter"), (("--user", "0:0", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}"), "not as root")):
+            done = self.podman("run", "--rm", "--network", "none", *CPU_ONLY, *options, self.load("ssh"), check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(words, done.stderr)
+
+    # Jupyter
+
+    def test_jupyter_trains_and_plots_in_a_browser_for_who_has_the_token(self):
+        with self.start("jupyter", "--env", f"JUPYTER_TOKEN={TOKEN}", "--env", "CUDA_TEST=seen") as container:
+            container.wait_well("jupyter")
+            with browser.Browser(prefix=container.inside_network, profile=kiln.folder("chromium")) as page:
+                page.open("http://127.0.0.1:8888/lab")
+                self.assertIn("/login", page.evaluate("location.pathname"))
+                self.log_in(page, "a-wrong-token")
+                page.wait("document.body.innerText.includes('Invalid credentials')")
+                self.log_in(page, TOKEN)
+                page.wait("location.pathname == '/lab'")
+                self.put_notebook(page)
+                page.open("http://127.0.0.1:8888/lab/tree/train.ipynb")
+                page.wait("document.querySelector('.jp-Notebook .jp-CodeCell .cm-content')")
+                page.wait("document.body.innerText.includes('| Idle')", 90)
+                page.evaluate("document.querySelector('.jp-Notebook .jp-CodeCell .cm-content').focus()")
+                page.press("Enter", 13, modifiers=8)  # Shift+Enter runs the cell
+                page.wait("document.querySelector('.jp-OutputArea-output img')", 90)
+                output = page.evaluate("document.querySelector('.jp-OutputArea-output pre').innerText")
+                picture = kiln.WORK / "jupyter.png"
+                page.screenshot(picture)
+                print(f"measured: {output.strip()}; see {picture}")
+                before, after = (float(word) for word in output.split()[1:4:2])
+                self.assertLess(after, before / 10)
+                self.assertIn("CUDA_TEST seen", output)
+                self.assertIn("token gone", output)
+            self.assertNotIn(TOKEN, container.logs())
+
+    def log_in(self, page: browser.Browser, token: str) -> None:
+        page.wait("document.querySelector('#password_input')")
+        page.evaluate(f"document.querySelector('#password_input').value = {json.dumps(token)}")
+        page.evaluate("document.querySelector('#login_submit').click()")
+
+    def put_notebook(self, page: browser.Browser) -> None:
+        source = """import os, numpy, matplotlib.pyplot as plt
+x = numpy.linspace(-1, 1, 50); y = 3 * x - 1; a, b = 0.0, 0.0; losses = []
+for step in range(200):
+    error = a * x + b - y
+    losses.append(float((error ** 2).mean()))
+    a -= 0.2 * (error * x).mean(); b -= 0.2 * error.mean()
+print('loss', losses[0], 'to', losses[-1], 'CUDA_TEST', os.environ['CUDA_TEST'], 'token', os.environ.get('JUPYTER_TOKEN', 'gone'))
+plt.semilogy(losses); plt.title('loss'); plt.show()
+"""
+        cell = {"cell_type": "code", "id": "a", "metadata": {}, "execution_count": None, "outputs": [], "source": source}
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [cell]}
+        body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
+        send = f"fetch('/api/contents/train.ipynb', {{method: 'PUT', headers: HEADERS, body: {json.dumps(body)}}}).then(r => r.status)"
+        # Without the token of the cookie it is a forgery from another page.
+        self.assertEqual(page.evaluate(send.replace("HEADERS", "{}")), 403)
+        own = "{'X-XSRFToken': document.cookie.match(/_xsrf=([^;]*)/)[1]}"
+        self.assertEqual(page.evaluate(send.replace("HEADERS", own)), 201)
+
+    def api(self, container: Container, address: str) -> int:
+        ask = f"import urllib.request, urllib.error\ntry: print(urllib.request.urlopen('http://127.0.0.1:8888{address}').status)\nexcept urllib.error.HTTPError as e: print(e.code)"
+        return int(kiln.run([*container.inside_network, "python3", "-c", ask], env={"PATH": os.environ["PATH"]}).stdout)
+
+    def test_jupyter_takes_its_secret_from_a_file_and_makes_one_up_where_there_is_none(self):
+        secret = kiln.folder("secret") / "token"
+        secret.write_text(TOKEN + "\n")
+        secret.chmod(0o644)
+        with self.start("jupyter", "--volume", f"{secret}:/run/secrets/token:ro", "--env", "JUPYTER_TOKEN_FILE=/run/secrets/token") as container:
+            container.wait_well("jupyter")
+            self.assertEqual([self.api(container, "/api/status" + q) for q in ("", "?token=wrong", f"?token={TOKEN}")], [403, 403, 200])
+            self.assertNotIn(TOKEN, container.logs())
+        with self.start("jupyter", "--user", "12345:0", "--read-only", "--tmpfs", "/tmp") as container:
+            container.wait_well("jupyter")
+            made_up = container.execute("sh", "-c", "stat -c %a /tmp/kiln-12345/.local/share/kiln/jupyter-token; cat /tmp/kiln-12345/.local/share/kiln/jupyter-token")
+            mode, token = made_up.stdout.split()
+            self.assertEqual((mode, len(token)), ("600", 48))
+            self.assertEqual([self.api(container, "/api/status" + q) for q in ("", f"?token={token}")], [403, 200])
+            self.assertNotIn(token, container.logs())
+            self.assertIn(token[:4] + "…", container.logs())
+
+    def test_jupyter_takes_an_argon2_password_and_then_no_token(self):
+        make = "from jupyter_server.auth import passwd; print(passwd('correct horse'))"
+        hashed = self.podman("run", "--rm", "--network", "none", *CPU_ONLY, self.load("jupyter"), "python", "-c", make).stdout.strip()
+        with self.start("jupyter", "--env", f"JUPYTER_PASSWORD_HASH={hashed}") as container:
+            container.wait_well("jupyter")
+            self.assertEqual(self.api(container, "/api/status?token="), 403)
+            with browser.Browser(prefix=container.inside_network, profile=kiln.folder("chromium")) as page:
+                page.open("http://127.0.0.1:8888/lab")
+                self.log_in(page, "wrong battery")
+                page.wait("document.body.innerText.includes('Invalid credentials')")
+                self.log_in(page, "correct horse")
+                page.wait("location.pathname == '/lab'")
+            self.assertNotIn(hashed, container.logs())
+
+    def test_jupyter_refuses_an_empty_or_unreadable_secret_and_root(self):
+        for options, words in (
+            (("--env", "JUPYTER_TOKEN="), "JUPYTER_TOKEN is empty; everybody could enter"),
+            (("--env", "JUPYTER_TOKEN_FILE=/dev/null"), "JUPYTER_TOKEN_FILE is empty; everybody could enter"),
+            (("--env", "JUPYTER_TOKEN_FILE=/none"), "No such file"),
+            (("--env", "JUPYTER_PASSWORD_HASH=sha1:abc"), "is no argon2 hash"),
+            (("--user", "0:0"), "Running as root is not recommended"),
+        ):
+            done = self.podman("run", "--rm", "--network", "none", *CPU_ONLY, *options, self.load("jupyter"), check=False, timeout=60)
+            self.assertEqual(done.returncode, 1, options)
+            self.assertIn(words, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
