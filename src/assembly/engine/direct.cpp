@@ -105,9 +105,15 @@ class LayersBuilder {
     return key;
   }
 
-  void want_delta(spec::Variant below, spec::Variant up_to) {
-    const auto lower = root_for(below), upper = root_for(up_to);
-    const auto key = delta_layer_key(lower.request(), upper.request());
+  Root build_root() const {
+    return root_of([](const lock::LockedDeb& deb) { return deb.in_build_root; }, "the verifier's build root");
+  }
+
+  static std::string delta_key(const Root& lower, const Root& upper) {
+    return delta_layer_key(lower.request(), upper.request());
+  }
+  void want_delta(const Root& lower, const Root& upper) {
+    const auto key = delta_key(lower, upper);
     if (m_deltas.count(key)) return;
     Delta delta{lower.key(), upper.key(), layer::find_delta(key, m_cache.catalog(), m_cache.blobs())};
     if (!delta.facts) {
@@ -132,14 +138,13 @@ class LayersBuilder {
 
   void gather() {
     m_system = want_root(root_for({}));
-    if (m_build_root == BuildRoot::wanted)
-      m_build = want_root(
-          root_of([](const lock::LockedDeb& deb) { return deb.in_build_root; }, "the verifier's build root"));
+    if (m_build_root == BuildRoot::wanted) m_build = want_root(build_root());
+    if (m_build_root == BuildRoot::wanted_as_delta) want_delta(root_for({}), build_root());
     for (const auto& recipe : m_recipes) {
       want_wheels(recipe.wheel_layers);
       spec::Variant below;
       for (const auto& part : recipe.parts) {
-        if (part.has_packages) want_delta(below, part.up_to);
+        if (part.has_packages) want_delta(root_for(below), root_for(part.up_to));
         want_wheels(part.wheel_layers);
         below = part.up_to;
       }
@@ -163,13 +168,13 @@ class LayersBuilder {
     ImageLayers layers;
     layers.system = *m_roots.at(m_system).facts;
     if (m_build_root == BuildRoot::wanted) layers.build_root = m_roots.at(m_build).facts;
+    if (m_build_root == BuildRoot::wanted_as_delta)
+      layers.build_packages = m_deltas.at(delta_key(root_for({}), build_root())).facts;
     for (const auto& wheels : recipe.wheel_layers) layers.wheels.push_back(ready(wheels));
     spec::Variant below;
     for (const auto& plan : recipe.parts) {
       PartLayers part;
-      if (plan.has_packages)
-        part.packages =
-            m_deltas.at(delta_layer_key(root_for(below).request(), root_for(plan.up_to).request())).facts;
+      if (plan.has_packages) part.packages = m_deltas.at(delta_key(root_for(below), root_for(plan.up_to))).facts;
       for (const auto& wheels : plan.wheel_layers) part.wheels.push_back(ready(wheels));
       below = plan.up_to;
       layers.parts.push_back(std::move(part));
@@ -372,12 +377,14 @@ Result<std::vector<ImageLayers>> make_layers(const lock::Lock& lock, std::span<c
   return LayersBuilder(lock, recipes, build_root, cache, http, progress).run();
 }
 
-Result<ImageLayers> make_debian_layers(const lock::Lock& lock, recipe::Recipe recipe, const Cache& cache,
-                                       sys::HttpClient& http, base::Progress& progress) {
-  recipe.wheel_layers.clear();
-  for (auto& part : recipe.parts) part.wheel_layers.clear();
-  TK_TRY(auto layers, make_layers(lock, {&recipe, 1}, BuildRoot::not_wanted, cache, http, progress));
-  return std::move(layers.front());
+Result<std::vector<ImageLayers>> make_debian_layers(const lock::Lock& lock, std::vector<recipe::Recipe> recipes,
+                                                    BuildRoot build_root, const Cache& cache, sys::HttpClient& http,
+                                                    base::Progress& progress) {
+  for (auto& recipe : recipes) {
+    recipe.wheel_layers.clear();
+    for (auto& part : recipe.parts) part.wheel_layers.clear();
+  }
+  return make_layers(lock, recipes, build_root, cache, http, progress);
 }
 
 Result<fs::path> fetch_wheel(const lock::LockedWheel& wheel, const Cache& cache, sys::HttpClient& http) {

@@ -38,6 +38,8 @@ struct ImageLayers {
   std::vector<PartLayers> parts;   ///< in the order of Recipe::parts
   /// The root that the verifier is compiled in, when it was asked for.
   std::optional<layer::BaseFacts> build_root;
+  /// The same as what it has more than the system, when that was asked for.
+  std::optional<layer::DeltaFacts> build_packages;
   std::optional<ReadyLayer> verifier;  ///< make_verifier_layer()'s, where the image has one
 
   /// The account files of the highest layer that has some.
@@ -46,7 +48,7 @@ struct ImageLayers {
   std::vector<ReadyLayer> in_order(const recipe::Recipe& recipe, const std::string& os) const;
 };
 
-enum class BuildRoot { wanted, not_wanted };
+enum class BuildRoot { wanted, wanted_as_delta, not_wanted };
 
 /// Has every layer of these recipes but verifier and configuration, making and downloading what the cache lacks, at
 /// once for all of them. Large wheels are removed from the cache once they are layers: their bytes are in there.
@@ -54,9 +56,11 @@ base::Result<std::vector<ImageLayers>> make_layers(const lock::Lock& lock, std::
                                                    BuildRoot build_root, const Cache& cache, sys::HttpClient& http,
                                                    base::Progress& progress);
 
-/// The Debian layers alone, for `render`.
-base::Result<ImageLayers> make_debian_layers(const lock::Lock& lock, recipe::Recipe recipe, const Cache& cache,
-                                             sys::HttpClient& http, base::Progress& progress);
+/// The Debian layers alone, for build contexts.
+base::Result<std::vector<ImageLayers>> make_debian_layers(const lock::Lock& lock,
+                                                          std::vector<recipe::Recipe> recipes, BuildRoot build_root,
+                                                          const Cache& cache, sys::HttpClient& http,
+                                                          base::Progress& progress);
 
 /// Has one wheel of the lock in the cache and gives its path.
 base::Result<std::filesystem::path> fetch_wheel(const lock::LockedWheel& wheel, const Cache& cache,

@@ -97,7 +97,7 @@ ContextNames context_names(const lock::Lock& lock) {
 
 Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Recipe& recipe,
                                                 const std::filesystem::path& templates,
-                                                const std::vector<AddedFile>& own) {
+                                                const ContextSources& sources) {
   const auto names = context_names(lock);
   TemplateValues values;
   values.texts = {{"reference", recipe.reference},
@@ -107,6 +107,8 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
                   {"prefix", "/" + recipe.scheme.prefix},
                   {"rootfs", names.rootfs},
                   {"pip_wheel", names.pip_wheel},
+                  {"site_packages", "/" + recipe.scheme.site_packages()},
+                  {"build_packages", names.build_packages},
                   {"top", recipe.parts.empty() ? "base" : std::string(name(recipe.parts.back().part))},
                   {"user_name", lock.user.name},
                   {"uid", std::to_string(lock.user.uid)},
@@ -128,6 +130,7 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
   each("environment", recipe.environment);
   each("labels", recipe.labels);
   values.lists["parts"] = stages(recipe);
+  values.lists["verifier"].resize(sources.verifier.empty() ? 0 : 1);
   auto& ports = values.lists["ports"];
   for (const auto& port : recipe.ports) ports.push_back({{{"port", port}}, {}});
 
@@ -142,7 +145,8 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
   TK_TRY(auto ignored, render_template(ignore, "templates/dockerignore.mustache", values));
   files.push_back({".dockerignore", std::move(ignored)});
   files.push_back({"pyvenv.cfg", pyvenv_cfg(recipe)});
-  for (const auto& file : own) files.push_back({"root/" + file.path, file.content, file.mode, file.type});
+  for (const auto& file : sources.own) files.push_back({"root/" + file.path, file.content, file.mode, file.type});
+  for (const auto& file : sources.verifier) files.push_back({"verifier/" + file.path, file.content, file.mode});
   return files;
 }
 

@@ -22,18 +22,25 @@ struct ContextFile {
 
 /// The large files that a context needs beside the texts, by the name they have in it.
 struct ContextNames {
-  std::string rootfs = "rootfs.tar.gz";  ///< the system layer
-  std::string pip_wheel;                 ///< the locked pip, which installs the rest
+  std::string rootfs = "rootfs.tar.gz";         ///< the system layer
+  std::string pip_wheel;                        ///< the locked pip, which installs the rest
+  std::string build_packages = "build.tar.gz";  ///< the Debian packages that the verifier is compiled with
 };
 ContextNames context_names(const lock::Lock& lock);
 
 /// The tar in a context that holds a part's Debian packages: "devel.tar.gz".
 std::string packages_file(spec::Part part);
 
-/// Dockerfile, requirements*.txt (every wheel pinned by SHA-256), .dockerignore, and below root/ the `own` files
-/// (own_files()). `templates` is the folder of *.mustache files.
+/// What a context has of ours besides texts.
+struct ContextSources {
+  std::vector<AddedFile> own;       ///< own_files(), below root/
+  std::vector<AddedFile> verifier;  ///< verifier_files(), below verifier/; none: the image has no verifier
+};
+
+/// Dockerfile, requirements*.txt (every wheel pinned by SHA-256), .dockerignore, and our files. `templates` is the
+/// folder of *.mustache files.
 base::Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Recipe& recipe,
                                                       const std::filesystem::path& templates,
-                                                      const std::vector<AddedFile>& own);
+                                                      const ContextSources& sources);
 
 }  // namespace torchkiln::recipe

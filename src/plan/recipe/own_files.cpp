@@ -62,4 +62,13 @@ Result<std::vector<AddedFile>> own_files(const fs::path& images, const lock::Loc
   return files;
 }
 
+Result<std::vector<AddedFile>> verifier_files(const fs::path& images) {
+  std::vector<AddedFile> files;
+  TK_CHECK(read_root(images / "verifier", files));
+  // What tests the verifier is no part of it.
+  std::erase_if(files, [](const AddedFile& file) { return file.path.starts_with("tests/"); });
+  std::sort(files.begin(), files.end(), [](const AddedFile& a, const AddedFile& b) { return a.path < b.path; });
+  return files;
+}
+
 }  // namespace torchkiln::recipe

@@ -103,6 +103,9 @@ base::Result<std::vector<AddedFile>> own_files(const std::filesystem::path& imag
 /// Whether images of this variant have nvcc.
 bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant);
 
+/// The verifier's sources (images/verifier) that it is compiled from in the image's build root, path for path.
+base::Result<std::vector<AddedFile>> verifier_files(const std::filesystem::path& images);
+
 /// The pyvenv.cfg (PEP 405) of the image's virtual environment.
 std::string pyvenv_cfg(const Recipe& recipe);
 

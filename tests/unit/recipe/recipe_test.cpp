@@ -241,8 +241,9 @@ TEST_CASE("a user or group that the base has already is refused with what it is"
 
 namespace {
 const std::vector<AddedFile> own = {{"usr/local/bin/kiln-entry", FileType::file, 0755, 0, 0, "#!/bin/sh\n"}};
+const std::vector<AddedFile> verifier = {{"CMakeLists.txt", FileType::file, 0644, 0, 0, "project(verifier)\n"}};
 std::vector<ContextFile> context(const Lock& lock, Variant variant = {}) {
-  return must(render_context(lock, make_recipe(lock, variant), TK_SOURCE_DIR "/templates", own));
+  return must(render_context(lock, make_recipe(lock, variant), TK_SOURCE_DIR "/templates", {own, verifier}));
 }
 std::string content_of(const std::vector<ContextFile>& files, const std::string& path) {
   for (const auto& file : files)
@@ -255,8 +256,8 @@ TEST_CASE("the Dockerfile and its context are the golden ones") {
   const auto files = context(a_lock());
   Texts names;
   for (const auto& file : files) names.push_back(file.path);
-  CHECK(names ==
-        Texts{"Dockerfile", "requirements.txt", ".dockerignore", "pyvenv.cfg", "root/usr/local/bin/kiln-entry"});
+  CHECK(names == Texts{"Dockerfile", "requirements.txt", ".dockerignore", "pyvenv.cfg",
+                       "root/usr/local/bin/kiln-entry", "verifier/CMakeLists.txt"});
   CHECK(difference_to_golden("Dockerfile.runtime", content_of(files, "Dockerfile")) == "");
   CHECK(difference_to_golden("dockerignore", content_of(files, ".dockerignore")) == "");
   CHECK(content_of(files, "requirements.txt") ==
