@@ -98,13 +98,6 @@ bool is_same_version(const std::string& installed, const std::string& locked) {
   return installed == locked || installed.substr(0, installed.find('+')) == locked;
 }
 
-/// The variant that an image says it is; runtime when it says nothing, since images without parts were the first.
-spec::Variant variant_of(const oci::ImageConfig& config) {
-  const auto at = config.execution.labels.find("dev.torchkiln.variant");
-  if (at == config.execution.labels.end()) return {};
-  return spec::parse_variant(at->second).value_or(spec::Variant());
-}
-
 std::vector<std::string> package_faults(const lock::Lock& lock, spec::Variant variant,
                                         const std::vector<fs::path>& lower) {
   wheel::InstallScheme scheme;
@@ -126,7 +119,40 @@ std::vector<std::string> package_faults(const lock::Lock& lock, spec::Variant va
   return found;
 }
 
+/// Secrets that would be the same in every container: host keys and tokens in a layer, anything of that kind in the
+/// environment.
+std::vector<std::string> secret_faults(const oci::ImageConfig& config, const std::vector<fs::path>& lower) {
+  std::vector<std::string> found;
+  for (const auto& line : config.execution.environment) {
+    const auto name = line.substr(0, line.find('='));
+    for (const char* word : {"TOKEN", "PASSWORD", "SECRET", "AUTHORIZED_KEYS"})
+      if (name.find(word) != std::string::npos) found.push_back("the environment has " + name);
+  }
+  const auto look = [&](const fs::path& layer, const std::string& folder, std::string_view start) {
+    const auto names = sys::list_directory(layer / folder);
+    if (!names) return;
+    for (const auto& name : *names)
+      if (name.starts_with(start)) found.push_back("/" + folder + "/" + name + " is in a layer");
+  };
+  for (const auto& layer : lower) {
+    look(layer, "etc/ssh", "ssh_host_");
+    look(layer, "root/.ssh", "");
+    const auto homes = sys::list_directory(layer / "home");
+    if (!homes) continue;
+    for (const auto& home : *homes)
+      for (const char* folder : {"/.ssh", "/.local/share/kiln", "/.jupyter"})
+        look(layer, "home/" + home + folder, "");
+  }
+  return found;
+}
+
 }  // namespace
+
+spec::Variant variant_of(const oci::ImageConfig& config) {
+  const auto at = config.execution.labels.find("dev.torchkiln.variant");
+  if (at == config.execution.labels.end()) return {};
+  return spec::parse_variant(at->second).value_or(spec::Variant());
+}
 
 Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& layout, const oci::Image& image,
                                                           const oci::ImageConfig& config, const lock::Lock* lock,
@@ -145,6 +171,8 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
     for (const auto& fault : faults) found.push_back(fault.file.filename().string() + " " + fault.what);
     return found;
   }));
+  TK_CHECK(
+      add("static.secrets", [&]() -> Result<std::vector<std::string>> { return secret_faults(config, lower); }));
   TK_CHECK(add("static.user", [&]() -> Result<std::vector<std::string>> { return user_faults(config); }));
   if (lock) {
     TK_CHECK(add("static.lock",

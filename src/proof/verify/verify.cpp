@@ -4,6 +4,7 @@
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
 #include "proof/verify/in_image.hpp"
+#include "proof/verify/service_tests.hpp"
 #include "proof/verify/static_tests.hpp"
 
 #include <sys/random.h>
@@ -79,6 +80,8 @@ Result<Verification> verify(const VerifyRequest& request, const engine::Cache& c
     TK_TRY(const auto kind, runner.choose(request.runtime));
     TK_TRY(auto inside, run_in_image(runner, kind, lower, config, request.level, run.nonce, step));
     for (auto& test : inside.tests) run.tests.push_back(std::move(test));
+    TK_TRY(auto services, run_service_tests(runner, kind, lower, config, variant_of(config), step));
+    for (auto& test : services) run.tests.push_back(std::move(test));
     run.versions = std::move(inside.versions);
     run.host.driver = inside.host.driver;
     run.host.gpus = std::move(inside.host.gpus);
