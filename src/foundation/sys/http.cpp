@@ -1,19 +1,17 @@
 #include "foundation/sys/http.hpp"
 
 #include "foundation/base/text.hpp"
+#include "foundation/sys/curl_easy.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
 #include "foundation/sys/interrupt.hpp"
+#include "foundation/sys/partial_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <deque>
-#include <fcntl.h>
 #include <memory>
 #include <random>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -26,8 +24,6 @@ using base::fail;
 using base::Result;
 
 namespace {
-
-constexpr long k_redirect_limit = 10;
 
 /// One transfer, over all its attempts. Subclasses say where the bytes go.
 class Transfer {
@@ -71,28 +67,9 @@ class Transfer {
     m_body.reset();
     content_range.clear();
     retry_after_s = 0;
-    m_error_text[0] = 0;
-    curl_easy_setopt(m_easy, CURLOPT_URL, m_url.c_str());
+    set_common_options(m_easy, m_url, limits, m_error_text);
     curl_easy_setopt(m_easy, CURLOPT_PRIVATE, this);
-    curl_easy_setopt(m_easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(m_easy, CURLOPT_ERRORBUFFER, m_error_text);
-    curl_easy_setopt(m_easy, CURLOPT_USERAGENT, "torchkiln/" TORCHKILN_VERSION);
-    curl_easy_setopt(m_easy, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(m_easy, CURLOPT_MAXREDIRS, k_redirect_limit);
-    // No redirect leads from an https address to an http one.
-    const bool secure = m_url.starts_with("https://");
-    curl_easy_setopt(m_easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(m_easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-    curl_easy_setopt(m_easy, CURLOPT_CONNECTTIMEOUT, limits.connect_timeout_s);
-    curl_easy_setopt(m_easy, CURLOPT_LOW_SPEED_LIMIT, 1000L);
-    curl_easy_setopt(m_easy, CURLOPT_LOW_SPEED_TIME, limits.stall_timeout_s);
-    curl_easy_setopt(m_easy, CURLOPT_BUFFERSIZE, 256L << 10);
     curl_easy_setopt(m_easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
-    for (const char* variable : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"})
-      if (const auto file = environment(variable)) {
-        curl_easy_setopt(m_easy, CURLOPT_CAINFO, file->c_str());
-        break;
-      }
     if (m_headers) curl_easy_setopt(m_easy, CURLOPT_HTTPHEADER, m_headers);
     curl_easy_setopt(m_easy, CURLOPT_FILETIME, 1L);
     curl_easy_setopt(m_easy, CURLOPT_WRITEDATA, this);
@@ -137,12 +114,7 @@ class Transfer {
       const auto key = base::lower(line.substr(0, colon));
       const auto value = base::trim(line.substr(colon + 1));
       if (key == "content-range") self.content_range = value;
-      if (key == "retry-after") {
-        if (const auto seconds = base::parse_integer(value))
-          self.retry_after_s = static_cast<double>(*seconds);
-        else if (const auto date = curl_getdate(std::string(value).c_str(), nullptr); date > 0)
-          self.retry_after_s = std::max<double>(0, static_cast<double>(date - now_s()));
-      }
+      if (key == "retry-after") self.retry_after_s = parse_retry_after_s(value);
     }
     return line.size();
   }
@@ -247,184 +219,79 @@ class FileTransfer final : public Transfer {
  public:
   FileTransfer(const Download& download, const std::function<void(std::uint64_t)>& on_bytes)
       : Transfer(download.url),
-        m_download(download),
         m_on_bytes(on_bytes),
-        m_partial(partial_path(download.destination)) {}
+        m_expected{download.destination, download.digest, download.size_bytes, download.url},
+        m_partial(m_expected) {}
 
   Result<void> prepare(CURL* easy) override {
-    TK_CHECK(make_directories(m_partial.parent_path()));
-    TK_TRY(m_fd, open_file(m_partial, O_RDWR | O_CREAT));
-    if (size_of_file(m_partial).value_or(0) != m_hashed_bytes || m_hashed_bytes == 0) TK_CHECK(rehash());
-    if (m_is_range_useless || m_hashed_bytes > m_download.size_bytes.value_or(m_hashed_bytes)) TK_CHECK(restart());
-    if (::lseek(m_fd.get(), 0, SEEK_END) < 0) return fail(file_error("write", m_partial, errno));
-    m_resumed = m_hashed_bytes > 0;
-    if (m_resumed) curl_easy_setopt(easy, CURLOPT_RANGE, fmt::format("{}-", m_hashed_bytes).c_str());
+    TK_CHECK(m_partial.open());
+    if (m_is_range_useless) TK_CHECK(m_partial.restart());
+    if (m_partial.is_resumed())
+      curl_easy_setopt(easy, CURLOPT_RANGE, fmt::format("{}-", m_partial.size_bytes()).c_str());
     return {};
   }
 
   Body begin_body(long status) override {
     if (status == 206) {
       const auto range = parse_content_range(content_range);
-      if (range && range->first == m_hashed_bytes) return Body::wanted;
+      if (range && range->first == m_partial.size_bytes()) return Body::wanted;
       m_is_range_useless = true;
       return Body::refused;
     }
     if (status != 200) return Body::ignored;
     // The server ignored the range and sends everything: start again.
-    if (m_hashed_bytes > 0)
-      if (auto restarted = restart(); !restarted) sink_error = std::move(restarted).error();
+    if (m_partial.size_bytes() > 0)
+      if (auto restarted = m_partial.restart(); !restarted) sink_error = std::move(restarted).error();
     return Body::wanted;
   }
 
   bool take(std::span<const std::byte> bytes) override {
-    if (m_download.size_bytes && m_hashed_bytes + bytes.size() > *m_download.size_bytes) {
-      sink_error = size_error("larger");
-      discard();
+    if (auto written = m_partial.write(bytes); !written) {
+      sink_error = with_hint(std::move(written).error());
       return false;
     }
-    if (auto written = write_all(m_fd.get(), bytes, m_download.destination); !written) {
-      sink_error = std::move(written).error();
-      // A full disk must not stay full because of what could not be finished.
-      if (sink_error->code == ErrorCode::disk_full) discard();
-      return false;
-    }
-    m_hasher.update(bytes);
-    m_hashed_bytes += bytes.size();
     m_on_bytes(bytes.size());
     return true;
   }
 
   /// Whether all bytes may be here already, so that the server has nothing to send (416).
   bool may_be_whole() const {
-    return m_resumed && m_hashed_bytes == m_download.size_bytes.value_or(m_hashed_bytes);
+    return m_partial.is_resumed() &&
+           m_partial.size_bytes() == m_expected.size_bytes.value_or(m_partial.size_bytes());
   }
 
   Result<void> complete(long) override {
     if (m_is_range_useless && refused_body()) return fail(ErrorCode::network_failed, "another range");
-    if (m_hashed_bytes < m_download.size_bytes.value_or(0)) {
-      if (!stated_length()) return fail(ErrorCode::network_failed, "cut");
-      discard();
-      return fail(size_error("smaller"));
-    }
-    const auto digest = m_hasher.finish();
-    m_hasher = base::Sha256();
-    if (digest != m_download.digest) {
-      discard();
-      auto error = integrity("does not have the digest it should have");
-      error.notes = {"want " + m_download.digest.to_string(), "got  " + digest.to_string()};
-      return fail(std::move(error));
-    }
-    if (::fchmod(m_fd.get(), 0444) != 0 || ::fsync(m_fd.get()) != 0) {
-      auto error = file_error("write", m_download.destination, errno);
-      if (error.code == ErrorCode::disk_full) discard();
-      return fail(std::move(error));
-    }
-    m_fd.reset();
-    TK_CHECK(move_file(m_partial, m_download.destination));
-    return sync_directory(m_download.destination.parent_path());
-  }
-
-  Result<void> restart() {
-    if (::ftruncate(m_fd.get(), 0) != 0 || ::lseek(m_fd.get(), 0, SEEK_SET) < 0)
-      return fail(file_error("write", m_download.destination, errno));
-    m_hasher = base::Sha256();
-    m_hashed_bytes = 0;
-    m_resumed = false;
+    if (m_partial.size_bytes() < m_expected.size_bytes.value_or(0) && !stated_length())
+      return fail(ErrorCode::network_failed, "cut");
+    if (auto finished = m_partial.finish(); !finished) return fail(with_hint(std::move(finished).error()));
     return {};
   }
 
-  /// Whether the attempt went on from bytes of an earlier one, so that those may be what is wrong.
-  bool is_resumed() const { return m_resumed; }
+  Result<void> restart() { return m_partial.restart(); }
+  bool is_resumed() const { return m_partial.is_resumed(); }
 
  private:
-  Error integrity(const std::string& what) const {
-    return {ErrorCode::integrity_failed,
-            base::without_credentials(url()) + " " + what,
-            std::nullopt,
-            {},
-            {"the bytes were thrown away; if the index really changed the file, run 'torchkiln lock --upgrade'"}};
-  }
-  Error size_error(const char* larger_or_smaller) const {
-    return integrity(fmt::format("is {} than the {} bytes it should have", larger_or_smaller,
-                                 m_download.size_bytes.value_or(0)));
+  static Error with_hint(Error error) {
+    if (error.code == ErrorCode::integrity_failed)
+      error.hints = {
+          "the bytes were thrown away; if the index really changed the file, run 'torchkiln lock --upgrade'"};
+    return error;
   }
 
-  /// Throws the bytes away.
-  void discard() {
-    ::unlink(m_partial.c_str());
-    m_fd.reset();
-    m_hasher = base::Sha256();
-    m_hashed_bytes = 0;
-  }
-
-  Result<void> rehash() {
-    m_hasher = base::Sha256();
-    m_hashed_bytes = 0;
-    std::vector<std::byte> buffer(1U << 20);
-    for (;;) {
-      const auto got = ::pread(m_fd.get(), buffer.data(), buffer.size(), static_cast<off_t>(m_hashed_bytes));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return fail(file_error("read", m_partial, errno));
-      if (got == 0) return {};
-      m_hasher.update(std::span(buffer).first(static_cast<std::size_t>(got)));
-      m_hashed_bytes += static_cast<std::uint64_t>(got);
-    }
-  }
-
-  const Download& m_download;
   const std::function<void(std::uint64_t)>& m_on_bytes;
-  std::filesystem::path m_partial;
-  FileDescriptor m_fd;
-  base::Sha256 m_hasher;
-  std::uint64_t m_hashed_bytes = 0;  ///< of the partial file, all of them in m_hasher
-  bool m_resumed = false;
+  Expected m_expected;
+  PartialFile m_partial;
   bool m_is_range_useless = false;  ///< the server answered with a range that nobody asked for
 };
 
-bool is_transient_status(long status) {
-  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
-}
-
-bool is_transient_code(CURLcode code) {
-  switch (code) {
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_OPERATION_TIMEDOUT:
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-    case CURLE_SSL_CONNECT_ERROR:
-      return true;
-    default:
-      return false;
-  }
-}
-
-Error transport_error(const Transfer& transfer, CURLcode code) {
-  Error error;
-  error.code = ErrorCode::network_failed;
-  error.message = "cannot fetch " + base::without_credentials(transfer.url()) + ": " + transfer.what_failed(code);
+Error transfer_error(const Transfer& transfer, CURLcode code) {
+  auto error = transport_error(transfer.url(), transfer.what_failed(code), code);
   if (transfer.attempts > 1) error.notes.push_back("tried " + std::to_string(transfer.attempts) + " times");
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_CONNECT:
-      error.hints = {
-          "check the network and proxy, or name another index or mirror with --index or --mirror; with "
-          "everything cached, --offline works without a network"};
-      break;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-      error.hints = {"if a private authority signed the certificate, name its file in SSL_CERT_FILE"};
-      break;
-    case CURLE_UNSUPPORTED_PROTOCOL:
-      error.hints = {"only http and https addresses, and no redirect from https to http"};
-      break;
-    default:
-      break;
-  }
+  if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_COULDNT_CONNECT)
+    error.hints = {
+        "check the network and proxy, or name another index or mirror with --index or --mirror; with "
+        "everything cached, --offline works without a network"};
   return error;
 }
 
@@ -462,7 +329,6 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
   std::deque<std::size_t> waiting;
   for (std::size_t i = 0; i < transfers.size(); ++i) waiting.push_back(i);
   std::vector<std::size_t> active;
-  std::minstd_rand random(std::random_device{}());
 
   struct Cleanup {
     CURLM* multi;
@@ -475,10 +341,7 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
 
   auto retry = [&](std::size_t i) {
     auto& transfer = *transfers[i];
-    double delay = limits.backoff_s * std::pow(2.0, transfer.attempts - 1);
-    delay += delay * 0.5 * std::uniform_real_distribution<double>(0, 1)(random);
-    if (transfer.retry_after_s > 0) delay = std::min(transfer.retry_after_s, limits.longest_retry_after_s);
-    transfer.not_before_s = monotonic_s() + delay;
+    transfer.not_before_s = monotonic_s() + pause_s(limits, transfer.attempts, transfer.retry_after_s);
     waiting.push_back(i);
   };
 
@@ -516,7 +379,7 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
           retry(i);
           continue;
         }
-        return fail(transport_error(transfer, code));
+        return fail(transfer_error(transfer, code));
       }
       const long status = transfer.status();
       auto* file = dynamic_cast<FileTransfer*>(&transfer);
@@ -542,7 +405,7 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
           continue;
         }
         if (done.error().code == ErrorCode::network_failed && file)
-          return fail(transport_error(transfer, CURLE_PARTIAL_FILE));
+          return fail(transfer_error(transfer, CURLE_PARTIAL_FILE));
         return fail(std::move(done).error());
       }
       TK_CHECK(on_done(i));
@@ -557,10 +420,15 @@ Result<void> run_all(const HttpLimits& limits, std::span<const std::unique_ptr<T
 
 }  // namespace
 
-std::filesystem::path partial_path(const std::filesystem::path& destination) {
-  auto path = destination;
-  path += ".part";
-  return path;
+bool is_transient_status(long status) {
+  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+double pause_s(const HttpLimits& limits, unsigned attempts, double retry_after_s) {
+  if (retry_after_s > 0) return std::min(retry_after_s, limits.longest_retry_after_s);
+  thread_local std::minstd_rand random(std::random_device{}());
+  const double pause = limits.backoff_s * std::pow(2.0, attempts - 1);
+  return pause + pause * 0.5 * std::uniform_real_distribution<double>(0, 1)(random);
 }
 
 std::optional<std::string> absolute_url(const std::string& base, const std::string& reference) {

@@ -30,6 +30,12 @@ struct HttpLimits {
   std::uint64_t body_limit_bytes = 64ULL << 20;  ///< of a fetch into memory
 };
 
+/// Whether an answer says that trying again may help: 408, 429, 500, 502, 503, 504.
+bool is_transient_status(long status);
+/// How long to wait after `attempts` attempts, in seconds: longer each time and never the same, or as long as the
+/// server asked for (`retry_after_s`, 0 where it did not) within the limit.
+double pause_s(const HttpLimits& limits, unsigned attempts, double retry_after_s);
+
 /// Bytes [first, first + length) of a resource, or its last `length` bytes when `from_end`.
 struct ByteRange {
   std::uint64_t first = 0;
@@ -93,8 +99,5 @@ class HttpClient {
  private:
   HttpLimits m_limits;
 };
-
-/// The file that holds a download's bytes while it is not complete.
-std::filesystem::path partial_path(const std::filesystem::path& destination);
 
 }  // namespace torchkiln::sys

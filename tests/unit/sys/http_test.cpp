@@ -3,6 +3,7 @@
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
 #include "foundation/sys/interrupt.hpp"
+#include "foundation/sys/partial_file.hpp"
 #include "support/child.hpp"
 #include "support/fault_server.hpp"
 #include "support/test_folder.hpp"
