@@ -19,6 +19,8 @@ list of steps, one a request:
     {"gzip": true}                                    sends the body gzip-encoded
     {}                                                answers as it should
 
+PUT, POST and PATCH /ROOM/PLAN/FILE keep the body as FOLDER/ROOM/FILE and answer 201, after the same steps.
+
 GET /ROOM/simple/NAME/ serves FOLDER/ROOM/simple/NAME/index.html, a page of a Python package index (PEP 503).
 
 When the plan is worked off, it answers as it should; a last step {"forever": true, …} is repeated. Every request is a
@@ -86,6 +88,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.do_GET()
 
+    def do_PUT(self):
+        first, *plan, name = self.path.lstrip("/").split("/")
+        room = folder / first
+        with lock:
+            self.note(room, "".join(plan), name)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        step = next_step(room / f"{plan[0]}.json") if plan else {}
+        if "redirect" in step or "status" in step:
+            return self.answer(room, step, name)
+        (room / name).write_bytes(body)
+        self.simple(201, {"X-Method": self.command, "X-Type": self.headers.get("Content-Type", "")})
+
+    do_POST = do_PATCH = do_PUT
+
     def page(self):
         first, *rest = self.path.strip("/").split("/")
         with lock:
@@ -101,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send(body)
 
     def send(self, body):
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     def simple(self, status, headers):
