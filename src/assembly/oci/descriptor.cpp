@@ -4,6 +4,16 @@ namespace torchkiln::oci {
 
 using base::Result;
 
+bool is_manifest_type(std::string_view media_type) {
+  return media_type == k_manifest_type || media_type == k_docker_manifest_type;
+}
+bool is_index_type(std::string_view media_type) {
+  return media_type == k_index_type || media_type == k_docker_index_type;
+}
+bool is_config_type(std::string_view media_type) {
+  return media_type == k_config_type || media_type == k_docker_config_type;
+}
+
 document::Json to_json(const Descriptor& descriptor) {
   document::Json json = {{"mediaType", descriptor.media_type},
                          {"digest", descriptor.digest.to_string()},

@@ -22,6 +22,14 @@ inline constexpr std::string_view k_layer_tar_type = "application/vnd.oci.image.
 inline constexpr std::string_view k_layer_gzip_type = "application/vnd.oci.image.layer.v1.tar+gzip";
 inline constexpr std::string_view k_layer_zstd_type = "application/vnd.oci.image.layer.v1.tar+zstd";
 inline constexpr std::string_view k_empty_type = "application/vnd.oci.empty.v1+json";
+/// Docker's names for the same documents (Image Manifest Version 2, Schema 2), under which registries hold many
+/// images.
+inline constexpr std::string_view k_docker_manifest_type = "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view k_docker_index_type = "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view k_docker_config_type = "application/vnd.docker.container.image.v1+json";
+bool is_manifest_type(std::string_view media_type);
+bool is_index_type(std::string_view media_type);
+bool is_config_type(std::string_view media_type);
 /// The content of the empty blob that stands where an artifact has no configuration (manifest.md, "Guidance for an
 /// Empty Descriptor").
 inline constexpr std::string_view k_empty_blob = "{}";

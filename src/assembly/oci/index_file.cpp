@@ -35,9 +35,9 @@ Result<std::string> docker_manifest(const Layout& layout, const IndexFile& index
   const auto blob = [](const base::Digest& digest) { return "blobs/sha256/" + digest.hex(); };
   document::Json images = document::Json::array();
   for (const auto& entry : index.entries) {
-    if (entry.descriptor.media_type != k_manifest_type) continue;
+    if (!is_manifest_type(entry.descriptor.media_type)) continue;
     const auto manifest = layout.read_manifest(entry.descriptor);
-    if (!manifest || manifest->config.media_type != k_config_type) continue;
+    if (!manifest || !is_config_type(manifest->config.media_type)) continue;
     document::Json layers = document::Json::array();
     for (const auto& layer : manifest->layers) layers.push_back(blob(layer.digest));
     images.push_back({{"Config", blob(manifest->config.digest)},

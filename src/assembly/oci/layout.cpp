@@ -98,20 +98,25 @@ Result<std::string> Layout::read_blob(const Descriptor& descriptor) const {
 
 Result<Manifest> Layout::read_manifest(const Descriptor& descriptor) const {
   const auto file = blob_path(descriptor.digest).string();
-  if (descriptor.media_type == k_index_type)
+  if (is_index_type(descriptor.media_type))
     return fail_at(ErrorCode::input_invalid, base::Place{file},
                    "is an index of several images, one for each platform",
                    {"copy the one you mean into a layout of its own: skopeo copy --override-arch amd64 ..."});
-  if (descriptor.media_type != k_manifest_type)
+  if (!is_manifest_type(descriptor.media_type))
     return fail_at(ErrorCode::input_invalid, base::Place{file},
-                   "is a " + descriptor.media_type + ", not an OCI image manifest");
+                   "is a " + descriptor.media_type + ", not an image manifest");
   TK_TRY(const auto bytes, read_blob(descriptor));
   return parse_manifest(bytes, file);
 }
 
+Result<Index> Layout::read_index(const Descriptor& descriptor) const {
+  TK_TRY(const auto bytes, read_blob(descriptor));
+  return parse_index(bytes, blob_path(descriptor.digest).string());
+}
+
 Result<ImageConfig> Layout::read_config(const Manifest& manifest) const {
   const auto file = blob_path(manifest.config.digest).string();
-  if (manifest.config.media_type != k_config_type)
+  if (!is_config_type(manifest.config.media_type))
     return fail_at(ErrorCode::input_invalid, base::Place{file},
                    "is a " + manifest.config.media_type + ", not an image configuration");
   TK_TRY(const auto bytes, read_blob(manifest.config));
@@ -123,13 +128,13 @@ Result<std::vector<Image>> Layout::images() const {
   std::vector<Image> images;
   for (const auto& entry : index.entries) {
     const auto& descriptor = entry.descriptor;
-    const bool is_image = descriptor.media_type == k_manifest_type || descriptor.media_type == k_index_type;
+    const bool is_image = is_manifest_type(descriptor.media_type) || is_index_type(descriptor.media_type);
     if (!is_image || !descriptor.artifact_type.empty()) continue;
     Image image{descriptor, annotation(descriptor, k_reference_name_key), annotation(descriptor, k_image_name_key)};
-    if (image.tag.empty() && descriptor.media_type == k_manifest_type) {
+    if (image.tag.empty() && is_manifest_type(descriptor.media_type)) {
       // Other tools list artifacts without their type; only the manifest tells.
       const auto manifest = read_manifest(descriptor);
-      if (manifest && (manifest->subject || manifest->config.media_type != k_config_type)) continue;
+      if (manifest && (manifest->subject || !is_config_type(manifest->config.media_type))) continue;
     }
     images.push_back(std::move(image));
   }
@@ -172,7 +177,7 @@ Result<Referrers> Layout::referrers(const base::Digest& digest) const {
   TK_TRY(const auto index, read_index_file(m_directory));
   Referrers referrers;
   for (const auto& entry : index.entries) {
-    if (entry.descriptor.media_type != k_manifest_type) continue;
+    if (!is_manifest_type(entry.descriptor.media_type)) continue;
     const auto manifest = read_manifest(entry.descriptor);
     if (!manifest) {
       referrers.unreadable.push_back({blob_path(entry.descriptor.digest), manifest.error().message});

@@ -79,6 +79,11 @@ class Layout {
   base::Result<Descriptor> put_image(const ImageParts& parts) const;
   /// Writes a manifest that has a subject and lists it in index.json.
   base::Result<Descriptor> put_referrer(const Manifest& manifest) const;
+  /// Names a manifest or an index that is in the layout already, in place of what had the tag. Checks that its
+  /// blobs are there. `image.descriptor` may carry the platform.
+  base::Result<void> name_image(const Image& image) const;
+  /// Lists a manifest that has a subject and is in the layout already, byte for byte as somebody else wrote it.
+  base::Result<void> list_referrer(const Descriptor& descriptor) const;
   /// Adds annotations to the entries of index.json that point at `digest`; the image itself does not change.
   base::Result<void> annotate_image(const base::Digest& digest, const Annotations& annotations) const;
 
@@ -92,6 +97,7 @@ class Layout {
   /// A document's bytes, with size and digest checked; at most document::JsonLimits::size_bytes.
   base::Result<std::string> read_blob(const Descriptor& descriptor) const;
   base::Result<Manifest> read_manifest(const Descriptor& descriptor) const;
+  base::Result<Index> read_index(const Descriptor& descriptor) const;
   base::Result<ImageConfig> read_config(const Manifest& manifest) const;
 
   /// Everything that is wrong with the image; empty when nothing is. `on_bytes` is told how many bytes were read

@@ -21,8 +21,6 @@ namespace {
 
 /// A temporary file this old belongs to nobody any more.
 constexpr std::chrono::hours k_abandoned_after{1};
-/// How deep indexes may point at indexes.
-constexpr unsigned k_index_depth_limit = 4;
 
 /// "blobs/sha256/... is missing" as a fault, from an Error of read_blob() or a parser.
 LayoutFault fault_of(const base::Error& error, const fs::path& fallback) {
@@ -44,16 +42,15 @@ void compare(const Image& image, const Manifest& manifest, const ImageConfig& co
 /// Digests that can be reached from an entry of index.json, the subjects of artifacts excepted.
 Result<void> mark(const Layout& layout, const Descriptor& entry, unsigned depth, std::set<base::Digest>& reached) {
   reached.insert(entry.digest);
-  if (entry.media_type == k_index_type) {
+  if (is_index_type(entry.media_type)) {
     const auto file = layout.blob_path(entry.digest).string();
     if (depth == k_index_depth_limit)
       return base::fail_at(base::ErrorCode::input_invalid, base::Place{file}, "is an index inside too many others");
-    TK_TRY(const auto bytes, layout.read_blob(entry));
-    TK_TRY(const auto index, parse_index(bytes, file));
+    TK_TRY(const auto index, layout.read_index(entry));
     for (const auto& inner : index.manifests) TK_CHECK(mark(layout, inner, depth + 1, reached));
     return {};
   }
-  if (entry.media_type != k_manifest_type) return {};
+  if (!is_manifest_type(entry.media_type)) return {};
   TK_TRY(const auto manifest, layout.read_manifest(entry));
   reached.insert(manifest.config.digest);
   for (const auto& blob : manifest.layers) reached.insert(blob.digest);
@@ -67,7 +64,7 @@ Result<std::set<base::Digest>> drop_orphans(const Layout& layout, IndexFile& ind
   std::vector<bool> keep(index.entries.size(), true);
   for (std::size_t i = 0; i < index.entries.size(); ++i) {
     const auto& entry = index.entries[i].descriptor;
-    if (entry.media_type == k_manifest_type) {
+    if (is_manifest_type(entry.media_type)) {
       TK_TRY(const auto manifest, layout.read_manifest(entry));
       if (manifest.subject && !entry.annotations.contains(std::string(k_reference_name_key))) {
         artifacts.emplace_back(i, manifest.subject->digest);

@@ -48,6 +48,23 @@ Result<void> expect_blobs(const Layout& layout, const std::vector<Descriptor>& d
   return {};
 }
 
+/// That everything the manifest or index leads to is in the layout, and on the disk to stay.
+Result<void> expect_whole(const Layout& layout, const Descriptor& descriptor, unsigned depth = 0) {
+  if (!is_index_type(descriptor.media_type)) {
+    TK_TRY(const auto manifest, layout.read_manifest(descriptor));
+    auto blobs = manifest.layers;
+    blobs.push_back(manifest.config);
+    TK_CHECK(expect_blobs(layout, blobs));
+  } else if (depth == k_index_depth_limit) {
+    return fail_at(ErrorCode::input_invalid, base::Place{layout.blob_path(descriptor.digest).string()},
+                   "is an index inside too many others");
+  } else {
+    TK_TRY(const auto index, layout.read_index(descriptor));
+    for (const auto& inner : index.manifests) TK_CHECK(expect_whole(layout, inner, depth + 1));
+  }
+  return sys::sync_directory(layout.directory() / "blobs" / "sha256");
+}
+
 }  // namespace
 
 Result<Descriptor> Layout::add_file(const fs::path& file, const base::Digest& digest, std::string_view media_type,
@@ -114,19 +131,24 @@ Result<Descriptor> Layout::put_image(const ImageParts& parts) const {
   TK_TRY(const auto descriptor, add_bytes(manifest_bytes, k_manifest_type));
 
   auto entry = descriptor;
-  entry.annotations[std::string(k_reference_name_key)] = parts.tag;
-  if (!parts.name.empty()) entry.annotations[std::string(k_image_name_key)] = parts.name;
   entry.platform = Platform{parts.config.architecture, parts.config.os, parts.config.variant};
-  const auto name_it = [&](IndexFile& index) -> Result<void> {
+  TK_CHECK(name_image({entry, parts.tag, parts.name}));
+  return descriptor;
+}
+
+Result<void> Layout::name_image(const Image& image) const {
+  if (!is_reference_name(image.tag))
+    return fail(ErrorCode::input_invalid, "'" + image.tag + "' is no name for an image in a layout",
+                {"letters and digits, with one of - . _ : @ + / between them"});
+  auto entry = image.descriptor;
+  entry.annotations[std::string(k_reference_name_key)] = image.tag;
+  if (!image.name.empty()) entry.annotations[std::string(k_image_name_key)] = image.name;
+  return change_index_file(m_directory, [&](IndexFile& index) -> Result<void> {
     // Under the lock, so that a prune() that came between cannot leave an image without its layers.
-    auto blobs = parts.layers;
-    blobs.push_back(manifest.config);
-    blobs.push_back(descriptor);
-    TK_CHECK(expect_blobs(*this, blobs));
-    TK_CHECK(sys::sync_directory(m_directory / "blobs" / "sha256"));
+    TK_CHECK(expect_whole(*this, image.descriptor));
     const auto old = std::find_if(index.entries.begin(), index.entries.end(), [&](const IndexEntry& candidate) {
       const auto name = candidate.descriptor.annotations.find(std::string(k_reference_name_key));
-      return name != candidate.descriptor.annotations.end() && name->second == parts.tag;
+      return name != candidate.descriptor.annotations.end() && name->second == image.tag;
     });
     if (old == index.entries.end()) {
       index.entries.emplace_back(entry);
@@ -136,9 +158,7 @@ Result<Descriptor> Layout::put_image(const ImageParts& parts) const {
     if (old->descriptor.digest == entry.digest) entry.annotations.merge(Annotations(old->descriptor.annotations));
     *old = IndexEntry(entry);
     return {};
-  };
-  TK_CHECK(change_index_file(m_directory, name_it));
-  return descriptor;
+  });
 }
 
 Result<Descriptor> Layout::put_referrer(const Manifest& manifest) const {
@@ -146,22 +166,23 @@ Result<Descriptor> Layout::put_referrer(const Manifest& manifest) const {
   if (manifest.config == empty_descriptor()) TK_CHECK(add_bytes(k_empty_blob, k_empty_type));
   TK_TRY(const auto bytes, to_bytes(manifest));
   TK_TRY(const auto descriptor, add_bytes(bytes, k_manifest_type));
-  auto entry = descriptor;
+  TK_CHECK(list_referrer(descriptor));
+  return descriptor;
+}
+
+Result<void> Layout::list_referrer(const Descriptor& descriptor) const {
+  TK_TRY(const auto manifest, read_manifest(descriptor));
+  Descriptor entry{descriptor.media_type, descriptor.digest, descriptor.size_bytes};
   entry.artifact_type = manifest.artifact_type;
   entry.annotations = manifest.annotations;
-  const auto list_it = [&](IndexFile& index) -> Result<void> {
-    auto blobs = manifest.layers;
-    blobs.push_back(manifest.config);
-    TK_CHECK(expect_blobs(*this, blobs));
-    TK_CHECK(sys::sync_directory(m_directory / "blobs" / "sha256"));
+  return change_index_file(m_directory, [&](IndexFile& index) -> Result<void> {
+    TK_CHECK(expect_whole(*this, descriptor));
     const bool is_listed = std::any_of(index.entries.begin(), index.entries.end(), [&](const IndexEntry& other) {
       return other.descriptor.digest == descriptor.digest;
     });
     if (!is_listed) index.entries.emplace_back(entry);
     return {};
-  };
-  TK_CHECK(change_index_file(m_directory, list_it));
-  return descriptor;
+  });
 }
 
 Result<void> Layout::annotate_image(const base::Digest& digest, const Annotations& annotations) const {

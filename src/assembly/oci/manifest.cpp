@@ -6,16 +6,18 @@ using base::Result;
 
 namespace {
 
-/// schemaVersion must be 2, for docker's sake, and a mediaType that is given must be the expected one.
-Result<void> expect_header(const document::JsonValue& document, std::string_view media_type) {
+/// The media type that the document gives itself; `media_type` when it gives none. schemaVersion must be 2, for
+/// docker's sake, and a media type that is given must be one of the expected.
+Result<std::string> read_header(const document::JsonValue& document, std::string_view media_type,
+                                bool (*is_expected)(std::string_view)) {
   TK_TRY(const auto version, document.member("schemaVersion"));
   TK_TRY(const auto number, version.integer());
   if (number != 2) return version.wrong("is " + std::to_string(number) + ", not 2");
   TK_TRY(const auto given, document.find("mediaType"));
-  if (!given) return {};
-  TK_TRY(const auto text, given->text());
-  if (text != media_type) return given->wrong("is \"" + text + "\", not \"" + std::string(media_type) + "\"");
-  return {};
+  if (!given) return std::string(media_type);
+  TK_TRY(auto text, given->text());
+  if (!is_expected(text)) return given->wrong("is \"" + text + "\", not \"" + std::string(media_type) + "\"");
+  return text;
 }
 
 Result<std::vector<Descriptor>> read_descriptors(const document::JsonValue& document, std::string_view key) {
@@ -41,7 +43,7 @@ document::Json list_of(const std::vector<Descriptor>& descriptors) {
 }  // namespace
 
 Result<std::string> to_bytes(const Manifest& manifest) {
-  document::Json json = {{"schemaVersion", 2}, {"mediaType", k_manifest_type}};
+  document::Json json = {{"schemaVersion", 2}, {"mediaType", manifest.media_type}};
   if (!manifest.artifact_type.empty()) json["artifactType"] = manifest.artifact_type;
   json["config"] = to_json(manifest.config);
   json["layers"] = list_of(manifest.layers);
@@ -52,8 +54,8 @@ Result<std::string> to_bytes(const Manifest& manifest) {
 
 Result<Manifest> parse_manifest(std::string_view bytes, const std::string& file) {
   TK_TRY(const auto document, document::JsonValue::parse(bytes, file));
-  TK_CHECK(expect_header(document, k_manifest_type));
   Manifest manifest;
+  TK_TRY(manifest.media_type, read_header(document, k_manifest_type, is_manifest_type));
   TK_TRY(manifest.artifact_type, document.text_or_empty("artifactType"));
   TK_TRY(const auto config, document.member("config"));
   TK_TRY(manifest.config, read_descriptor(config));
@@ -67,7 +69,7 @@ Result<Manifest> parse_manifest(std::string_view bytes, const std::string& file)
 }
 
 Result<std::string> to_bytes(const Index& index) {
-  document::Json json = {{"schemaVersion", 2}, {"mediaType", k_index_type}};
+  document::Json json = {{"schemaVersion", 2}, {"mediaType", index.media_type}};
   json["manifests"] = list_of(index.manifests);
   if (!index.annotations.empty()) json["annotations"] = index.annotations;
   return document::to_bytes(json);
@@ -75,8 +77,8 @@ Result<std::string> to_bytes(const Index& index) {
 
 Result<Index> parse_index(std::string_view bytes, const std::string& file) {
   TK_TRY(const auto document, document::JsonValue::parse(bytes, file));
-  TK_CHECK(expect_header(document, k_index_type));
   Index index;
+  TK_TRY(index.media_type, read_header(document, k_index_type, is_index_type));
   TK_TRY(index.manifests, read_descriptors(document, "manifests"));
   TK_TRY(index.annotations, document.text_map_or_empty("annotations"));
   return index;

@@ -18,16 +18,20 @@ struct Manifest {
   std::vector<Descriptor> layers;
   std::optional<Descriptor> subject = std::nullopt;
   Annotations annotations = {};
+  std::string media_type = std::string(k_manifest_type);  ///< that, or docker's name for it
   bool operator==(const Manifest&) const = default;
 };
 
 struct Index {
   std::vector<Descriptor> manifests;
   Annotations annotations = {};
+  std::string media_type = std::string(k_index_type);  ///< that, or docker's name for it
 };
 
 /// The most entries that an index or the layers of a manifest may have here; images have tens.
 inline constexpr std::size_t k_entry_limit = 10'000;
+/// How deep indexes may point at indexes.
+inline constexpr unsigned k_index_depth_limit = 4;
 
 base::Result<std::string> to_bytes(const Manifest& manifest);
 /// `file` is for messages.

@@ -26,27 +26,52 @@ bool is_tag(std::string_view tag) {
          std::all_of(tag.begin(), tag.end(), [](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
-/// Lower-case components between slashes: distribution-spec's <name>, a little stricter on separators.
-bool is_repository(std::string_view name) {
-  if (name.empty() || name.size() > k_repository_limit) return false;
-  char before = '/';
-  for (const char c : name) {
-    const bool separator = c == '.' || c == '-' || c == '_';
-    if (!is_lower_or_digit(c) && !separator && c != '/') return false;
-    if ((separator || c == '/') && before == '/') return false;
-    if (c == '/' && !is_lower_or_digit(before)) return false;
-    before = c;
+/// distribution's path-component: letters and digits, between them one dot, one or two underscores, or hyphens.
+bool is_component(std::string_view text) {
+  if (text.empty() || !is_lower_or_digit(text.front()) || !is_lower_or_digit(text.back())) return false;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto end = std::min(text.size(), text.find_first_of("._-", i));
+    if (!std::all_of(text.begin() + static_cast<std::ptrdiff_t>(i), text.begin() + static_cast<std::ptrdiff_t>(end),
+                     is_lower_or_digit))
+      return false;
+    i = std::min(text.size(), text.find_first_not_of("._-", end));
+    const auto separator = text.substr(end, i - end);
+    const bool is_hyphens = separator.find_first_not_of('-') == std::string_view::npos;
+    if (!is_hyphens && separator != "." && separator != "_" && separator != "__") return false;
   }
-  return is_lower_or_digit(before);
+  return true;
 }
 
-/// docker's rule for telling a host from the first part of a repository.
+/// Components between slashes: distribution's remote-name, and distribution-spec's <name>.
+bool is_repository(std::string_view name) {
+  if (name.size() > k_repository_limit) return false;
+  for (;;) {
+    const auto slash = name.find('/');
+    if (!is_component(name.substr(0, slash))) return false;
+    if (slash == std::string_view::npos) return true;
+    name.remove_prefix(slash + 1);
+  }
+}
+
+/// distribution's domain: host names or addresses, IPv6 in brackets, with a port or without.
 bool is_host(std::string_view host) {
-  // "./out" and "../out" are folders that somebody forgot to put "oci:" before.
-  return !host.empty() && host.front() != '.' &&
-         (host == "localhost" || host.find_first_of(".:") != std::string_view::npos) &&
-         std::all_of(host.begin(), host.end(),
-                     [](char c) { return is_word(c) || c == '.' || c == ':' || c == '-' || c == '[' || c == ']'; });
+  const auto is_port = [](std::string_view text) {
+    return text.empty() || (text.size() > 1 && text.size() <= 6 && text.front() == ':' &&
+                            std::all_of(text.begin() + 1, text.end(), [](char c) { return c >= '0' && c <= '9'; }));
+  };
+  if (host.starts_with('[')) {
+    const auto end = host.find(']');
+    return end != std::string_view::npos && end > 1 && is_port(host.substr(end + 1)) &&
+           host.substr(1, end - 1).find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+  }
+  const auto colon = std::min(host.size(), host.find(':'));
+  const auto name = host.substr(0, colon);
+  // docker's rule for telling a host from the first part of a repository.
+  if (name != "localhost" && name.find('.') == std::string_view::npos && colon == host.size()) return false;
+  const auto is_edge = [](char c) { return is_word(c) && c != '_'; };
+  return !name.empty() && is_edge(name.front()) && is_edge(name.back()) && is_port(host.substr(colon)) &&
+         name.find("..") == std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return is_edge(c) || c == '.' || c == '-'; });
 }
 
 std::vector<std::string> forms() {
@@ -85,7 +110,7 @@ Result<ImageReference> parse_engine(Engine engine, std::string_view form, std::s
   return ImageReference(EngineReference{engine, std::string(name)});
 }
 
-Result<ImageReference> parse_registry(std::string_view text) {
+Result<RegistryReference> parse_registry(std::string_view text) {
   const auto slash = text.find('/');
   if (slash == std::string_view::npos || !is_host(text.substr(0, slash))) {
     auto hints = forms();
@@ -115,11 +140,8 @@ Result<ImageReference> parse_registry(std::string_view text) {
   if (!is_repository(rest))
     return fail(ErrorCode::usage, "'" + std::string(rest) + "' is no repository name",
                 {"a repository is made of lower-case letters, digits and . - _ / between them"});
-  if (!reference.tag && !reference.digest)
-    return fail(ErrorCode::usage, "'" + std::string(text) + "' has neither a tag nor a digest",
-                {"nothing stands for 'latest' here: add :TAG or @sha256:..."});
   reference.repository = rest;
-  return ImageReference(std::move(reference));
+  return reference;
 }
 
 std::string with_image(std::string text, const std::optional<std::string>& image) {
@@ -159,7 +181,19 @@ Result<ImageReference> parse_reference(std::string_view text) {
   }
   if (text.starts_with("docker:")) return parse_engine(Engine::docker, "docker:", after("docker:"));
   if (text.starts_with("podman:")) return parse_engine(Engine::podman, "podman:", after("podman:"));
-  return parse_registry(text);
+  TK_TRY(auto reference, parse_registry(text));
+  if (!reference.tag && !reference.digest)
+    return fail(ErrorCode::usage, "'" + std::string(text) + "' has neither a tag nor a digest",
+                {"nothing stands for 'latest' here: add :TAG or @sha256:..."});
+  return ImageReference(std::move(reference));
+}
+
+Result<RegistryReference> parse_repository(std::string_view text) {
+  TK_TRY(auto reference, parse_registry(text));
+  if (reference.digest)
+    return fail(ErrorCode::usage, "'" + std::string(text) + "' has a digest, which nobody can choose",
+                {"give HOST/REPO:TAG, or HOST/REPO for the image's own tag"});
+  return reference;
 }
 
 std::string to_string(const ImageReference& reference) {

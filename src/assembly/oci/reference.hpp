@@ -36,7 +36,7 @@ struct EngineReference {
   bool operator==(const EngineReference&) const = default;
 };
 
-/// HOST[:PORT]/REPOSITORY with a tag, a digest or both.
+/// HOST[:PORT]/REPOSITORY with a tag, a digest or both, by the grammar of distribution's references.
 struct RegistryReference {
   std::string host;
   std::string repository;
@@ -49,6 +49,8 @@ using ImageReference = std::variant<LayoutReference, ArchiveReference, EngineRef
 
 /// Reads IMAGE; an Error (usage) that says which form the text is nearest to and what that form needs.
 base::Result<ImageReference> parse_reference(std::string_view text);
+/// Reads where to push to: HOST/REPOSITORY, with a tag or without.
+base::Result<RegistryReference> parse_repository(std::string_view text);
 /// The text that parses to it.
 std::string to_string(const ImageReference& reference);
 

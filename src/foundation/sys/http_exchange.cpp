@@ -133,6 +133,11 @@ std::string all_authorities(const std::string& more) {
   return (text ? *text + "\n" : std::string()) + more;
 }
 
+/// An address fit for messages: what is behind the "?" may be a signature that opens doors.
+std::string shown(const std::string& url) {
+  return base::without_credentials(url.substr(0, url.find('?')));
+}
+
 using HeaderList = std::unique_ptr<curl_slist, void (*)(curl_slist*)>;
 
 HeaderList header_list(const HttpRequest& request) {
@@ -213,7 +218,7 @@ HttpExchange HttpExchanger::exchange(const HttpRequest& request, const BodyRecei
   };
   if (m_limits.access == NetworkAccess::forbidden)
     return broken({ErrorCode::network_failed,
-                   "cannot fetch " + base::without_credentials(request.url) + " without the network",
+                   "cannot fetch " + shown(request.url) + " without the network",
                    std::nullopt,
                    {},
                    {"--offline forbids it"}},
@@ -248,7 +253,7 @@ HttpExchange HttpExchanger::exchange(const HttpRequest& request, const BodyRecei
   if (incoming.refusal) return broken(std::move(*incoming.refusal), BrokenExchange::Cause::receiver_failed);
   if (code != CURLE_OK) {
     const std::string why = error_text[0] ? error_text : curl_easy_strerror(code);
-    return broken(transport_error(request.url, why, code),
+    return broken(transport_error(shown(request.url), why, code),
                   is_transient_code(code) ? BrokenExchange::Cause::transient : BrokenExchange::Cause::lasting);
   }
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &incoming.answer.status);

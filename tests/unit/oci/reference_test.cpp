@@ -58,6 +58,20 @@ TEST_CASE("a registry's image has a host, a repository, and a tag or a digest") 
   CHECK(both.digest->to_string() == k_digest);
 }
 
+TEST_CASE("hosts and repositories follow distribution's grammar") {
+  for (const char* good : {"a.example/x", "localhost/x", "host:5000/x", "127.0.0.1:5000/x", "[fe80::1]/x",
+                           "a.example/a--b", "a.example/a__b", "a.example/a.b/c_d/0"})
+    CHECK(parse_repository(good));
+  for (const char* bad : {"host/x", "-a.example/x", "a.example:/x", "a.example:99999999/x", "a_b.example/x",
+                          "[::1/x", "a..example/x", "a.example/a..b", "a.example/a___b", "a.example/a._b",
+                          "a.example/-a", "a.example/a-", "a.example/a//b", "a.example/", "a.example/a/"})
+    CHECK_FALSE(parse_repository(bad));
+  CHECK(must(parse_repository("a.example/b")).tag == std::nullopt);
+  CHECK(must(parse_repository("a.example/b:c")).tag == "c");
+  CHECK(parse_repository("a.example/b@" + k_digest).error().message ==
+        "'a.example/b@" + k_digest + "' has a digest, which nobody can choose");
+}
+
 TEST_CASE("a reference that is none says which form it is nearest to") {
   CHECK(refusal("oci:") == "'oci:' names no path");
   CHECK(refusal("oci::tag") == "'oci::tag' names no path");

@@ -1,0 +1,137 @@
+#include "assembly/registry/push.hpp"
+
+#include "foundation/base/text.hpp"
+#include "foundation/sys/workers.hpp"
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include <fmt/format.h>
+
+namespace torchkiln::registry {
+
+using base::Result;
+
+namespace {
+
+/// Blobs on their way at once. One blob cannot be sent in parallel, several can.
+constexpr unsigned k_pushed_at_once = 5;
+
+/// What a manifest or an index leads to, each once.
+struct Content {
+  std::map<base::Digest, oci::Descriptor> blobs;
+  std::vector<oci::Descriptor> manifests;  ///< those of an index, before the index
+};
+
+Result<void> collect(const oci::Layout& layout, const oci::Descriptor& descriptor, unsigned depth,
+                     Content& content) {
+  if (oci::is_index_type(descriptor.media_type)) {
+    if (depth == oci::k_index_depth_limit)
+      return base::fail_at(base::ErrorCode::input_invalid, {layout.blob_path(descriptor.digest).string(), 0, 0},
+                           "is an index inside too many others");
+    TK_TRY(const auto index, layout.read_index(descriptor));
+    for (const auto& inner : index.manifests) TK_CHECK(collect(layout, inner, depth + 1, content));
+  } else {
+    TK_TRY(const auto manifest, layout.read_manifest(descriptor));
+    content.blobs.emplace(manifest.config.digest, manifest.config);
+    for (const auto& layer : manifest.layers) content.blobs.emplace(layer.digest, layer);
+  }
+  content.manifests.push_back(descriptor);
+  return {};
+}
+
+Result<Document> document_of(const oci::Layout& layout, const oci::Descriptor& descriptor) {
+  TK_TRY(auto bytes, layout.read_blob(descriptor));
+  return Document{std::move(bytes), descriptor.media_type, descriptor.digest, ""};
+}
+
+/// Has all blobs in the repository.
+Result<void> push_blobs(const oci::Layout& layout, const Content& content, const Repository& repository,
+                        const std::vector<std::string>& from, const OnBytes& on_bytes, Pushed& pushed) {
+  std::mutex mutex;
+  sys::Workers workers(k_pushed_at_once);
+  for (const auto& entry : content.blobs) {
+    const auto& blob = entry.second;
+    const auto push_it = [&]() -> Result<void> {
+      std::uint64_t sent_bytes = 0;
+      const auto count = [&](std::uint64_t bytes) {
+        sent_bytes += bytes;
+        on_bytes(bytes);
+      };
+      TK_TRY(const auto arrival, repository.push_blob(blob, layout.blob_path(blob.digest), from, count));
+      on_bytes(blob.size_bytes - sent_bytes);
+      const std::lock_guard guard(mutex);
+      auto& moved = arrival == Arrival::uploaded  ? pushed.uploaded
+                    : arrival == Arrival::mounted ? pushed.mounted
+                                                  : pushed.present;
+      ++moved.blobs;
+      moved.size_bytes += blob.size_bytes;
+      return {};
+    };
+    workers.submit(push_it, static_cast<std::int64_t>(blob.size_bytes));  // large ones first, for an even end
+  }
+  return workers.wait();
+}
+
+Result<Referring> push_manifests(const oci::Layout& layout, const Content& content, const Repository& repository,
+                                 const std::string& tag) {
+  auto referring = Referring::by_registry;
+  for (const auto& manifest : content.manifests) {
+    TK_TRY(const auto document, document_of(layout, manifest));
+    const bool is_last = &manifest == &content.manifests.back();
+    TK_TRY(const auto stored,
+           repository.store(document, is_last && !tag.empty() ? tag : manifest.digest.to_string()));
+    referring = *stored;  // there was no condition
+  }
+  return referring;
+}
+
+}  // namespace
+
+Result<std::vector<oci::Descriptor>> push_referrers(const oci::Layout& layout, const base::Digest& subject,
+                                                    const Repository& repository,
+                                                    const std::vector<std::string>& from) {
+  TK_TRY(auto referrers, layout.referrers(subject));
+  Pushed counted;
+  for (const auto& referrer : referrers.found) {
+    Content content;
+    TK_CHECK(collect(layout, referrer, 0, content));
+    TK_CHECK(push_blobs(
+        layout, content, repository, from, [](std::uint64_t) {}, counted));
+    TK_TRY(const auto referring, push_manifests(layout, content, repository, ""));
+    if (referring == Referring::by_tag) TK_CHECK(repository.list_referrer(subject, referrer));
+  }
+  return std::move(referrers.found);
+}
+
+Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Repository& repository,
+                    const std::string& tag, const std::vector<std::string>& from, base::Progress& progress) {
+  Pushed pushed;
+  pushed.reference = repository.to_string() + ":" + tag;
+  pushed.digest = image.descriptor.digest;
+  Content content;
+  TK_CHECK(collect(layout, image.descriptor, 0, content));
+  std::uint64_t total_bytes = 0;
+  for (const auto& [digest, blob] : content.blobs) total_bytes += blob.size_bytes;
+
+  base::Step step(progress, "Pushing", pushed.reference);
+  std::mutex mutex;
+  std::uint64_t done_bytes = 0;
+  const auto on_bytes = [&](std::uint64_t bytes) {
+    const std::lock_guard guard(mutex);
+    step.update(done_bytes += bytes, total_bytes);
+  };
+  TK_CHECK(push_blobs(layout, content, repository, from, on_bytes, pushed));
+  TK_CHECK(push_manifests(layout, content, repository, tag));
+  for (const auto& manifest : content.manifests) {
+    TK_TRY(auto referrers, push_referrers(layout, manifest.digest, repository, from));
+    pushed.referrers.insert(pushed.referrers.end(), referrers.begin(), referrers.end());
+  }
+  step.end(fmt::format("{} sent of {}, {} of {} blobs were there", base::format_bytes(pushed.uploaded.size_bytes),
+                       base::format_bytes(total_bytes), pushed.present.blobs + pushed.mounted.blobs,
+                       content.blobs.size()));
+  return pushed;
+}
+
+}  // namespace torchkiln::registry
