@@ -162,9 +162,11 @@ std::string told_reason(std::string_view body) {
   if (!errors || !*errors) return "";
   const auto items = (*errors)->items();
   if (!items || items->empty()) return "";
-  const auto code = items->front().text_or_empty("code"), message = items->front().text_or_empty("message");
-  const auto text = base::lower(code ? *code : "") + ": " + (message ? *message : "");
-  return std::string(base::trim(printable(text)));
+  std::vector<std::string> words;
+  for (const char* key : {"code", "message"})
+    if (const auto word = items->front().text_or_empty(key); word && !word->empty())
+      words.push_back(words.empty() ? base::lower(*word) : *word);
+  return printable(base::join(words, ": "));
 }
 
 }  // namespace torchkiln::registry

@@ -1,9 +1,9 @@
 #include "assembly/registry/push.hpp"
 
+#include "assembly/oci/platform.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/workers.hpp"
 
-#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -105,11 +105,14 @@ Result<std::vector<oci::Descriptor>> push_referrers(const oci::Layout& layout, c
   return std::move(referrers.found);
 }
 
-Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Repository& repository,
-                    const std::string& tag, const std::vector<std::string>& from, base::Progress& progress) {
+namespace {
+
+/// Pushes the image, under its digest where there is no tag.
+Result<Pushed> push_one(const oci::Layout& layout, const oci::Image& image, const Repository& repository,
+                        const std::string& tag, const std::vector<std::string>& from, base::Progress& progress) {
   Pushed pushed;
-  pushed.reference = repository.to_string() + ":" + tag;
   pushed.digest = image.descriptor.digest;
+  pushed.reference = repository.to_string() + (tag.empty() ? "@" + pushed.digest.to_string() : ":" + tag);
   Content content;
   TK_CHECK(collect(layout, image.descriptor, 0, content));
   std::uint64_t total_bytes = 0;
@@ -132,6 +135,47 @@ Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Re
                        base::format_bytes(total_bytes), pushed.present.blobs + pushed.mounted.blobs,
                        content.blobs.size()));
   return pushed;
+}
+
+void add(Moved& sum, const Moved& moved) {
+  sum.blobs += moved.blobs;
+  sum.size_bytes += moved.size_bytes;
+}
+
+}  // namespace
+
+Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Repository& repository,
+                    const std::string& tag, const std::vector<std::string>& from, base::Progress& progress) {
+  TK_ASSERT(!tag.empty(), "an image is pushed under a tag");
+  return push_one(layout, image, repository, tag, from, progress);
+}
+
+Result<Pushed> push_index(const std::vector<PlatformImage>& images, const Repository& repository,
+                          const std::string& tag, const std::vector<std::string>& from, base::Progress& progress) {
+  oci::Index index;
+  Pushed all;
+  for (const auto& [layout, image] : images) {
+    TK_TRY(const auto manifest, layout->read_manifest(image->descriptor));
+    TK_TRY(const auto config, layout->read_config(manifest));
+    const oci::Platform platform{config.architecture, config.os, config.variant};
+    for (const auto& other : index.manifests)
+      if (other.platform == platform)
+        return base::fail(base::ErrorCode::usage, "two images are for " + oci::to_string(platform),
+                          {"an index has one for each platform"});
+    TK_TRY(const auto one, push_one(*layout, *image, repository, "", from, progress));
+    add(all.uploaded, one.uploaded);
+    add(all.mounted, one.mounted);
+    add(all.present, one.present);
+    all.referrers.insert(all.referrers.end(), one.referrers.begin(), one.referrers.end());
+    oci::Descriptor entry{manifest.media_type, image->descriptor.digest, image->descriptor.size_bytes};
+    entry.platform = platform;
+    index.manifests.push_back(std::move(entry));
+  }
+  TK_TRY(const auto bytes, oci::to_bytes(index));
+  all.digest = base::Digest::of(bytes);
+  all.reference = repository.to_string() + ":" + tag;
+  TK_CHECK(repository.store({bytes, std::string(oci::k_index_type), all.digest, ""}, tag));
+  return all;
 }
 
 }  // namespace torchkiln::registry

@@ -29,6 +29,16 @@ struct Pushed {
 base::Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Repository& repository,
                           const std::string& tag, const std::vector<std::string>& from, base::Progress& progress);
 
+/// The image for one platform, in its layout.
+struct PlatformImage {
+  const oci::Layout* layout;
+  const oci::Image* image;
+};
+/// Pushes images of several platforms, and under `tag` an index of them. Two for one platform are refused.
+base::Result<Pushed> push_index(const std::vector<PlatformImage>& images, const Repository& repository,
+                                const std::string& tag, const std::vector<std::string>& from,
+                                base::Progress& progress);
+
 /// Pushes what the layout lists as referring to `subject`, which the repository has.
 base::Result<std::vector<oci::Descriptor>> push_referrers(const oci::Layout& layout, const base::Digest& subject,
                                                           const Repository& repository,

@@ -90,9 +90,9 @@ Result<std::unique_ptr<Registry>> Registry::connect(const std::string& address, 
     auto answer = registry->ask(ping);
     if (!answer) {
       auto error = std::move(answer).error();
-      if (!error.hints.empty() && base.starts_with("https://"))
-        error.hints.push_back("or put it into /etc/docker/certs.d/" + host +
-                              "/ as ca.crt, where docker looks, too");
+      // Where libcurl's certificates are the trouble, docker's place for them is another way out.
+      if (!error.hints.empty() && error.hints.front().find("SSL_CERT_FILE") != std::string::npos)
+        error.hints.push_back("or put it where docker looks, too: /etc/docker/certs.d/" + host + "/ca.crt");
       return fail(std::move(error));
     }
     // 401 without credentials may still be a registry whose public images anybody may pull.

@@ -44,7 +44,7 @@ Result<int> run_audit(const AuditOptions& options, Session& session) {
                                                   base::join(console::audit_format_names(), ", "));
   TK_TRY(const auto matrix, session.load_matrix());
   TK_TRY(const auto age, data_age(matrix));
-  TK_TRY(auto images, read_images(options.images, matrix));
+  TK_TRY(auto images, read_images(options.images, matrix, session));
   TK_TRY(auto hosts, read_hosts(options));
   const auto report = audit::audit(std::move(hosts), std::move(images), matrix);
   console::AuditView view;
@@ -71,7 +71,10 @@ Result<int> run_audit(const AuditOptions& options, Session& session) {
 void add_audit(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("audit", "Say which machine runs which image, and what would help");
   auto options = std::make_shared<AuditOptions>();
-  command->add_option("image", options->images.images, "Images and locks to judge: oci:DIR[:TAG], kiln.lock")
+  command
+      ->add_option("image", options->images.images,
+                   "Images and locks to judge: kiln.lock, oci:DIR[:TAG], oci-archive:FILE, docker:REF, podman:REF "
+                   "or HOST/REPO:TAG")
       ->type_name("IMAGE|kiln.lock");
   const std::string hosts = "Hosts (default: this machine)";
   command

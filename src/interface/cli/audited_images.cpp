@@ -1,13 +1,14 @@
 #include "interface/cli/audited_images.hpp"
 
 #include "foundation/base/text.hpp"
-#include "interface/cli/commands.hpp"
+#include "interface/cli/open_image.hpp"
+#include "interface/cli/steps.hpp"
 #include "knowledge/matrix/query.hpp"
 #include "knowledge/wheel/wheel.hpp"
 #include "plan/recipe/recipe.hpp"
 
 #include <algorithm>
-#include <array>
+#include <filesystem>
 #include <set>
 
 namespace torchkiln::cli {
@@ -100,8 +101,8 @@ Result<audit::Image> lock_image(const std::string& file) {
 }
 
 /// What an image says of itself: our own labels, the environment that container runtimes read, its processor.
-Result<audit::Image> layout_image(const std::string& reference, const matrix::Matrix& matrix) {
-  TK_TRY(const auto opened, open_image(reference));
+Result<audit::Image> named_image(const std::string& reference, const matrix::Matrix& matrix, Session& session) {
+  TK_TRY(const auto opened, open_image(reference, ImageContent::documents, session));
   TK_TRY(const auto manifest, opened.layout.read_manifest(opened.image.descriptor));
   TK_TRY(const auto config, opened.layout.read_config(manifest));
   audit::Image image;
@@ -126,11 +127,10 @@ Result<audit::Image> layout_image(const std::string& reference, const matrix::Ma
   return image;
 }
 
-Result<audit::Image> named_image(const std::string& text, const matrix::Matrix& matrix) {
-  constexpr std::array<std::string_view, 4> k_kinds{"oci:", "oci-archive:", "docker:", "podman:"};
-  const bool is_reference =
-      std::any_of(k_kinds.begin(), k_kinds.end(), [&](std::string_view kind) { return text.starts_with(kind); });
-  return is_reference ? layout_image(text, matrix) : lock_image(text);
+/// A file that is there, or a name that no image can have.
+bool is_lock(const std::string& text) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(text, error) || !oci::parse_reference(text);
 }
 
 audit::Image requirement_image(const std::string& text) {
@@ -154,10 +154,11 @@ std::vector<std::string> newest_releases(const matrix::Matrix& matrix) {
 
 }  // namespace
 
-Result<std::vector<audit::Image>> read_images(const AuditedImages& asked, const matrix::Matrix& matrix) {
+Result<std::vector<audit::Image>> read_images(const AuditedImages& asked, const matrix::Matrix& matrix,
+                                              Session& session) {
   std::vector<audit::Image> images;
   for (const auto& text : asked.images) {
-    TK_TRY(auto image, named_image(text, matrix));
+    TK_TRY(auto image, is_lock(text) ? lock_image(text) : named_image(text, matrix, session));
     images.push_back(std::move(image));
   }
   const bool names_none = asked.images.empty() && asked.pytorch.empty() && asked.requirements.empty();

@@ -59,6 +59,24 @@ void add_common_options(CLI::App& program, CommonOptions& options) {
       ->type_name("DIR")
       ->group(group);
   program.add_option("--cache", options.cache, "The cache folder")->type_name("DIR")->group(group);
+  const std::string registries = "Registries";
+  program
+      .add_option("--plain-http", options.plain_http,
+                  "Speak to this registry without TLS; this machine's own need not be named; may be repeated")
+      ->type_name("HOST")
+      ->allow_extra_args(false)
+      ->group(registries);
+  program
+      .add_option("--registry-mirror", options.registry_mirrors,
+                  "Pull images of HOST from there first; may be repeated")
+      ->type_name("HOST=URL")
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) {
+        const bool is_pair =
+            text.find("=http://") != std::string::npos || text.find("=https://") != std::string::npos;
+        return is_pair && text.front() != '=' ? "" : "'" + text + "' is not HOST=URL";
+      })
+      ->group(registries);
 }
 
 int report(const base::Error& error, const CommonOptions& options) {
@@ -104,6 +122,8 @@ int run(int argc, char** argv) {
   add_verify(program, chosen);
   add_stamp(program, chosen);
   add_run(program, chosen);
+  add_push(program, chosen);
+  add_pull(program, chosen);
   add_audit(program, chosen);
   add_explain(program, chosen);
   add_lint(program, chosen);

@@ -22,6 +22,8 @@ void add_verify(CLI::App& program, Action& chosen);
 void add_stamp(CLI::App& program, Action& chosen);
 void add_bake(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
+void add_push(CLI::App& program, Action& chosen);
+void add_pull(CLI::App& program, Action& chosen);
 void add_audit(CLI::App& program, Action& chosen);
 void add_explain(CLI::App& program, Action& chosen);
 void add_lint(CLI::App& program, Action& chosen);
@@ -31,12 +33,8 @@ void add_matrix(CLI::App& program, Action& chosen);
 void add_spec_options(CLI::App& command, SpecOptions& options);
 void add_lock_options(CLI::App& command, LockOptions& options);
 void add_key_options(CLI::App& command, KeyOptions& options);
-
-/// A layout on disk and the image in it that IMAGE names. Errors: usage for images that are elsewhere.
-struct OpenedImage {
-  oci::Layout layout;
-  oci::Image image;
-};
-base::Result<OpenedImage> open_image(const std::string& reference);
+/// What every command's IMAGE is, for its help.
+inline constexpr const char* k_image_forms =
+    "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker:REF, podman:REF or HOST/REPO:TAG|@DIGEST";
 
 }  // namespace torchkiln::cli

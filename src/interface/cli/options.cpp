@@ -1,9 +1,6 @@
-#include "assembly/oci/reference.hpp"
 #include "interface/cli/commands.hpp"
 
 namespace torchkiln::cli {
-
-using base::Result;
 
 void add_spec_options(CLI::App& command, SpecOptions& options) {
   command.add_option("spec", options.file, "The spec (default: kiln.toml here)")->type_name("[kiln.toml]");
@@ -79,17 +76,6 @@ void add_key_options(CLI::App& command, KeyOptions& options) {
       ->type_name("N")
       ->excludes(file)
       ->group(group);
-}
-
-Result<OpenedImage> open_image(const std::string& text) {
-  TK_TRY(const auto reference, oci::parse_reference(text));
-  const auto* in_layout = std::get_if<oci::LayoutReference>(&reference);
-  if (!in_layout)
-    return base::fail(base::ErrorCode::usage, "'" + text + "' is not in an OCI layout",
-                      {"give an image as oci:DIR or oci:DIR:TAG"});
-  TK_TRY(auto layout, oci::Layout::open(in_layout->directory));
-  TK_TRY(auto image, layout.find_image(in_layout->image));
-  return OpenedImage{std::move(layout), std::move(image)};
 }
 
 }  // namespace torchkiln::cli

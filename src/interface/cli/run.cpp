@@ -3,6 +3,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
+#include "interface/cli/open_image.hpp"
 #include "proof/verify/in_image.hpp"
 
 namespace torchkiln::cli {
@@ -17,27 +18,41 @@ struct RunOptions {
 void add_run(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("run", "Run a command in an image, as the image's user, without network");
   auto options = std::make_shared<RunOptions>();
-  command->add_option("image", options->image, "oci:DIR[:TAG]")->required()->type_name("IMAGE");
+  command->add_option("image", options->image, k_image_forms)->required()->type_name("IMAGE");
   command->add_option("command", options->command, "What to run (default: the image's own command)")
       ->type_name("[-- COMMAND...]");
   command->callback([&chosen, options] {
     chosen = [options](Session& session) -> base::Result<int> {
-      TK_TRY(const auto opened, open_image(options->image));
+      TK_TRY(const auto reference, oci::parse_reference(options->image));
+      const auto* engine = std::get_if<oci::EngineReference>(&reference);
+      // An engine runs what it holds itself; what is asked for here is only how.
+      TK_TRY(
+          const auto opened,
+          open_image(options->image, engine ? ImageContent::documents : ImageContent::layers_to_unpack, session));
       TK_TRY(const auto manifest, opened.layout.read_manifest(opened.image.descriptor));
       TK_TRY(const auto config, opened.layout.read_config(manifest));
       TK_CHECK(session.cache().prepare());
+      auto request =
+          verify::request_for(config, options->command.empty() ? config.execution.command : options->command);
+      request.root = runtime::RootAccess::throw_away;
+      request.streams = runtime::Streams::inherited;
+      auto runner = session.cache().runner();
+      if (engine) {
+        session.leave_cache();
+        session.progress().clear();
+        const auto kind =
+            engine->engine == oci::Engine::docker ? runtime::RuntimeKind::docker : runtime::RuntimeKind::podman;
+        TK_TRY(const auto outcome, runner.run_in_engine(kind, engine->name, request));
+        return outcome.exit_status;
+      }
       std::vector<runtime::Layer> layers;
       for (std::size_t i = 0; i < manifest.layers.size(); ++i)
         layers.push_back({opened.layout.blob_path(manifest.layers[i].digest), manifest.layers[i].media_type,
                           config.diff_ids[i]});
       TK_TRY(const auto lower,
              session.cache().unpacked().unpack_all(layers, sys::processor_count(), session.progress()));
-      auto runner = session.cache().runner();
       TK_TRY(const auto kind, runner.choose());
-      auto request =
-          verify::request_for(config, options->command.empty() ? config.execution.command : options->command);
-      request.root = runtime::RootAccess::throw_away;
-      request.streams = runtime::Streams::inherited;
+      session.leave_cache();
       session.progress().clear();
       TK_TRY(const auto outcome, runner.run(kind, lower, request));
       return outcome.exit_status;

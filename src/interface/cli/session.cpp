@@ -17,6 +17,16 @@ sys::HttpLimits limits_of(const CommonOptions& options) {
   return limits;
 }
 
+registry::Access access_of(const CommonOptions& options) {
+  registry::Access access{.limits = limits_of(options)};
+  access.plain_http.insert(options.plain_http.begin(), options.plain_http.end());
+  for (const auto& mirror : options.registry_mirrors) {
+    const auto equals = mirror.find('=');
+    access.mirrors.emplace(mirror.substr(0, equals), mirror.substr(equals + 1));
+  }
+  return access;
+}
+
 }  // namespace
 
 Session::Session(CommonOptions options)
@@ -24,7 +34,8 @@ Session::Session(CommonOptions options)
       m_progress(std::make_unique<console::ConsoleProgress>(m_options.view)),
       m_cache(m_options.cache.empty() ? engine::Cache::default_root() : fs::absolute(m_options.cache),
               sys::executable_path()),
-      m_http(limits_of(m_options)) {}
+      m_http(limits_of(m_options)),
+      m_registries(access_of(m_options)) {}
 
 void Session::print(const std::string& text, const std::string& json) {
   m_progress->clear();

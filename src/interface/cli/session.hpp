@@ -2,6 +2,7 @@
 // What every subcommand has: the options common to all, where our own data lies, the cache, progress and network.
 
 #include "assembly/engine/cache.hpp"
+#include "assembly/registry/registries.hpp"
 #include "foundation/base/error.hpp"
 #include "foundation/document/json.hpp"
 #include "foundation/sys/http.hpp"
@@ -22,8 +23,10 @@ struct CommonOptions {
   std::string program = "torchkiln";  ///< as it was called, for commands to try next
   console::View view;
   sys::NetworkAccess network = sys::NetworkAccess::allowed;
-  std::string manifests;  ///< --manifests DIR; empty: ours
-  std::string cache;      ///< --cache DIR; empty: the default
+  std::string manifests;                      ///< --manifests DIR; empty: ours
+  std::string cache;                          ///< --cache DIR; empty: the default
+  std::vector<std::string> plain_http;        ///< --plain-http HOST
+  std::vector<std::string> registry_mirrors;  ///< --registry-mirror HOST=URL
 };
 
 class Session {
@@ -34,6 +37,7 @@ class Session {
   console::ConsoleProgress& progress() { return *m_progress; }
   const engine::Cache& cache() const { return m_cache; }
   sys::HttpClient& http() { return m_http; }
+  registry::Registries& registries() { return m_registries; }
   console::Paint paint() const { return console::Paint(console::coloring_of(m_options.view.color, 1)); }
   bool is_json() const { return m_options.view.format == console::OutputFormat::json; }
 
@@ -50,12 +54,15 @@ class Session {
   base::Result<std::filesystem::path> uv() const;
   /// Has the cache ready and to ourselves until the session ends.
   base::Result<void> take_cache();
+  /// Lets others fill it, while a container runs.
+  void leave_cache() { m_cache_lock.reset(); }
 
  private:
   CommonOptions m_options;
   std::unique_ptr<console::ConsoleProgress> m_progress;
   engine::Cache m_cache;
   sys::HttpClient m_http;
+  registry::Registries m_registries;
   std::optional<sys::FileLock> m_cache_lock;
 };
 

@@ -2,9 +2,11 @@
 
 #include "proof/stamp/stamp.hpp"
 
+#include "assembly/registry/push.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
+#include "interface/cli/open_image.hpp"
 #include "proof/stamp/check.hpp"
 
 #include <fmt/format.h>
@@ -58,11 +60,25 @@ Result<std::int64_t> parse_age(const std::string& text) {
 Result<int> make(const MakeOptions& options, Session& session) {
   if (options.image.empty() || options.report.empty())
     return fail(ErrorCode::usage, "stamp needs an IMAGE and --report FILE", {"torchkiln stamp --help"});
-  TK_TRY(const auto opened, open_image(options.image));
+  TK_TRY(auto opened, open_image(options.image, ImageContent::stamps, session));
+  const auto* in_registry = std::get_if<oci::RegistryReference>(&opened.reference);
+  if (opened.folder && !in_registry)
+    return fail(ErrorCode::usage, "'" + options.image + "' has no place for a stamp",
+                {"stamps lie beside an image in an OCI layout, oci:DIR, or in a registry"});
   TK_TRY(const auto report, sys::read_file(options.report));
   TK_TRY(const auto key, open_signing_key(options.key));
-  TK_TRY(const auto stamp, stamp::attach(opened.layout, opened.image, {report, options.report}, key));
-  const auto statements = stamp::statements_path(opened.layout).string();
+  stamp::StampRequest request{report, options.report};
+  if (in_registry) {
+    // The tag is the registry's, and the statements lie there alone.
+    opened.image.tag.clear();
+    request.statements = opened.layout.directory() / "statements.jsonl";
+  }
+  TK_TRY(const auto stamp, stamp::attach(opened.layout, opened.image, request, key));
+  if (in_registry) {
+    TK_TRY(const auto repository, session.registries().repository(*in_registry));
+    TK_CHECK(registry::push_referrers(opened.layout, opened.image.descriptor.digest, repository, {}));
+  }
+  const auto statements = in_registry ? options.image : stamp::statements_path(opened.layout).string();
   const auto public_key = stamp::public_path(options.key.path()).string();
   TK_CHECK(session.print(fmt::format("stamped {}\n  stamp      {}\n  statements {}\n  public key {}\n",
                                      opened.image.descriptor.digest.to_string(), stamp.referrer.digest.to_string(),
@@ -76,7 +92,7 @@ Result<int> make(const MakeOptions& options, Session& session) {
 }
 
 Result<int> check(const CheckOptions& options, Session& session) {
-  TK_TRY(const auto opened, open_image(options.image));
+  TK_TRY(const auto opened, open_image(options.image, ImageContent::stamps, session));
   stamp::Policy policy;
   for (const auto& file : options.keys) {
     TK_TRY(auto key, stamp::PublicKey::load(file));
@@ -109,14 +125,14 @@ void add_stamp(CLI::App& program, Action& chosen) {
   auto* command =
       program.add_subcommand("stamp", "Sign a report and attach it to its image; or check what has been proven");
   auto making = std::make_shared<MakeOptions>();
-  command->add_option("image", making->image, "oci:DIR[:TAG]")->type_name("IMAGE");
+  command->add_option("image", making->image, k_image_forms)->type_name("IMAGE");
   command->add_option("--report", making->report, "The report that 'verify' wrote")->type_name("FILE");
   add_key_options(*command, making->key);
   command->require_subcommand(0, 1);
 
   auto* checker = command->add_subcommand("check", "Exit 0 only if a stamp proves what is required");
   auto checking = std::make_shared<CheckOptions>();
-  checker->add_option("image", checking->image, "oci:DIR[:TAG]")->required()->type_name("IMAGE");
+  checker->add_option("image", checking->image, k_image_forms)->required()->type_name("IMAGE");
   checker
       ->add_option("--pub", checking->keys, "Public key that must have signed; may be repeated (default: your own)")
       ->type_name("FILE");

@@ -1,6 +1,7 @@
 // torchkiln verify: run the image's own tests.
 
 #include "interface/cli/commands.hpp"
+#include "interface/cli/open_image.hpp"
 
 namespace torchkiln::cli {
 
@@ -13,7 +14,7 @@ struct VerifyOptions {
 void add_verify(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("verify", "Test an image by running its own verifier in it");
   auto options = std::make_shared<VerifyOptions>();
-  command->add_option("image", options->image, "oci:DIR[:TAG]")->required()->type_name("IMAGE");
+  command->add_option("image", options->image, k_image_forms)->required()->type_name("IMAGE");
   command->add_option("--level", options->level, "static, boot, cpu, gpu or multi-gpu (default: cpu)")
       ->type_name("LEVEL");
   command->add_option("--runtime", options->runtime, "runc or crun (default: the first that works here)")
@@ -36,7 +37,7 @@ void add_verify(CLI::App& program, Action& chosen) {
           return base::fail(base::ErrorCode::usage,
                             "--runtime '" + options->runtime + "' is neither runc nor crun");
       }
-      TK_TRY(const auto opened, open_image(options->image));
+      TK_TRY(const auto opened, open_image(options->image, ImageContent::everything, session));
       std::optional<lock::Lock> lock;
       if (!options->lock.empty()) {
         TK_TRY(lock, read_lock(options->lock));
