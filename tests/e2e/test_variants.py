@@ -23,11 +23,14 @@ class Podman:
     def __init__(self):
         self.store = kiln.folder("podman")
         self.runtime = pathlib.Path("/run/kiln-podman-variants")  # podman takes at most 50 characters here
-        self.base = ["podman", "--root", self.store / "store", "--runroot", self.runtime, "--storage-driver", "overlay",
-                     "--cgroup-manager", "cgroupfs", "--runtime", "runc"]  # fmt: skip
+        self.options = ["--storage-driver", "overlay"]
 
     def __call__(self, *arguments, **options):
-        return kiln.run([*self.base, *arguments], **options)
+        return self.run(["podman", "--root", self.store / "store", "--runroot", self.runtime, *self.options,
+                         "--cgroup-manager", "cgroupfs", "--runtime", "runc", *arguments], **options)  # fmt: skip
+
+    def run(self, arguments, **options):
+        return kiln.run(arguments, **options)
 
     def pull(self, image: str) -> str:
         return self("pull", "--quiet", image).stdout.split()[-1]
@@ -37,6 +40,22 @@ class Podman:
         self("rmi", "--all", "--force", check=False)
         kiln.remove(self.store)
         kiln.remove(self.runtime)
+
+
+class RootlessPodman(Podman):
+    """The same as an ordinary user."""
+
+    def __init__(self):
+        self.store = kiln.folder("rootless", owner=kiln.ordinary_user().pw_name)
+        self.runtime = pathlib.Path("/run/kiln-podman-rootless")
+        kiln.remove(self.runtime)
+        self.runtime.mkdir(mode=0o700)
+        os.chown(self.runtime, kiln.ordinary_user().pw_uid, kiln.ordinary_user().pw_gid)
+        self.options = ["--storage-driver", "vfs"]  # works everywhere; overlay needs a newer kernel or FUSE
+
+    def run(self, arguments, **options):
+        return kiln.as_ordinary_user(arguments, home=self.store, environment={"XDG_RUNTIME_DIR": str(self.runtime)},
+                                     cwd="/", **options)  # fmt: skip
 
 
 class Container:
@@ -182,6 +201,46 @@ class Variants(unittest.TestCase):
                 done = self.podman("run", "--rm", "--network", "none", *CPU_ONLY, *options, self.load("runtime"), "python", "-c", say)
                 self.assertEqual(done.stdout.strip(), expected)
 
+    def test_rootless_an_ordinary_users_podman_runs_sshd(self):
+        podman = RootlessPodman()
+        try:
+            # What an ordinary user may read: a copy.
+            layout = podman.store / "image"
+            kiln.run(["skopeo", "copy", f"oci:{self.project}/kiln.oci:{self.images['ssh']['tag']}", f"oci:{layout}:ssh"])
+            image = podman.pull(f"oci:{layout}:ssh")
+            with Container(podman, image, "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", "--read-only", "--tmpfs", "/tmp") as container:
+                container.wait_well("ssh")
+                self.assertEqual(self.ssh(container, "id -u; touch ~/x && echo written").stdout.split(), ["1000", "written"])
+                seconds, _ = container.stop()
+                self.assertLess(seconds, 10)
+        finally:
+            podman.end()
+
+    def test_health_is_seen_by_docker(self):
+        with kiln.dockerd() as environment:
+            name = "kiln:devel-jupyter-ssh"
+            kiln.run(["skopeo", "copy", "--dest-daemon-host", environment["DOCKER_HOST"],
+                      f"oci:{self.project}/kiln.oci:{self.images['devel-jupyter-ssh']['tag']}", f"docker-daemon:{name}"])  # fmt: skip
+            docker = "/usr/bin/docker"
+            started = kiln.run([docker, "run", "--detach", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--user", "12345:0",
+                                "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--health-interval", "1s",
+                                "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", name], env=environment).stdout.strip()  # fmt: skip
+
+            def becomes(state: str) -> None:
+                deadline = time.monotonic() + 60
+                while (now := kiln.run([docker, "inspect", "--format", "{{.State.Health.Status}}", started], env=environment).stdout.strip()) != state:
+                    assert time.monotonic() < deadline, f"{now}, not {state}"
+                    time.sleep(0.5)
+
+            becomes("healthy")
+            # Both services are asked: with sshd stopped in its tracks the container is not well.
+            kiln.run([docker, "exec", started, "sh", "-c", "for p in /proc/[0-9]*; do grep -q ^sshd $p/comm && kill -STOP ${p#/proc/}; done; true"], env=environment)
+            becomes("unhealthy")
+            kiln.run([docker, "exec", started, "sh", "-c", "for p in /proc/[0-9]*; do grep -q ^sshd $p/comm && kill -CONT ${p#/proc/}; done; true"], env=environment)
+            start = time.monotonic()
+            kiln.run([docker, "stop", "--time", "20", started], env=environment)
+            self.assertLess(time.monotonic() - start, 10)
+
     def load(self, variant: str) -> str:
         with self.start(variant, command=("true",)):
             return self.loaded[variant]
@@ -207,8 +266,8 @@ class Variants(unittest.TestCase):
     def test_ssh_lets_in_the_right_key_and_nothing_else(self):
         with self.start("ssh", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}", "--env", "NVIDIA_TEST=a b") as container:
             container.wait_well("ssh")
-            done = self.ssh(container, "python -c 'import os, torch; print(torch.__version__, os.environ[\"NVIDIA_TEST\"], os.environ[\"VIRTUAL_ENV\"])'; id -un; pwd")
-            self.assertEqual(done.stdout.split("\n"), ["2.8.0+cu128 a b /opt/kiln", "kiln", "/home/kiln", ""])
+            done = self.ssh(container, "python -c 'import os, torch; print(torch.__version__, os.environ[\"NVIDIA_TEST\"], os.environ[\"VIRTUAL_ENV\"])'; id -un; pwd; umask")
+            self.assertEqual(done.stdout.split("\n"), ["2.8.0+cu128 a b /opt/kiln", "kiln", "/home/kiln", "0022", ""])
             login = self.ssh(container, "-tt", "bash -lc 'command -v python'")
             self.assertEqual(login.stdout.strip(), "/opt/kiln/bin/python")
             for key, user, extra in (("wrong", "kiln", ()), ("right", "root", ()), ("right", "kiln", ("-o", "PreferredAuthentications=password,keyboard-interactive"))):
@@ -266,7 +325,7 @@ class Variants(unittest.TestCase):
         self.assertEqual(len(seen), 3)
 
     def test_ssh_does_not_start_where_nobody_could_enter_or_root_would(self):
-        for options, words in ((("--env", "KILN_AUTHORIZED_KEYS=nonsense"), "nobody could enter"), ((), "nobody could enter"), (("--user", "0:0", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}"), "not as root")):
+        for options, words in ((("--env", "KILN_AUTHORIZED_KEYS=nonsense"), "nobody could enter"), ((), "nobody could enter"), (("--env", "KILN_AUTHORIZED_KEYS_FILE=/none"), "there is no /none"), (("--user", "0:0", "--env", f"KILN_AUTHORIZED_KEYS={self.public_key}"), "not as root")):
             done = self.podman("run", "--rm", "--network", "none", *CPU_ONLY, *options, self.load("ssh"), check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn(words, done.stderr)
