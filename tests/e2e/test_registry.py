@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,7 @@ import urllib.parse
 import urllib.request
 
 import kiln
+import small_index
 
 sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
 from small_image import Layout, hello, noise, small_layout  # noqa: E402
@@ -238,6 +240,30 @@ class Interop(Case):
         self.says_hello(f"{self.host}/team/ours@{self.image}")
         self.assertFalse(any((blobs / layer["digest"][7:]).exists() for layer in layers))
 
+    def test_what_an_image_is_and_what_another_costs(self):
+        base = Layout(self.home / "base")
+        shared = base.layer({"shared": noise(400_000, 2)})
+        base.image("1.0", [shared, base.layer({"old": b"old"})], labels={"dev.torchkiln.pytorch": "2.8.0+cu128"})
+        new = Layout(self.home / "new")
+        shared_again, added = new.layer({"shared": noise(400_000, 2)}), new.layer({"new": noise(50_000, 3)})
+        new.image("1.0", [shared_again, added])
+        for layout, name in ((base, "base"), (new, "new")):
+            self.push(f"{self.host}/diff/{name}:1.0", layout=layout)
+        seen = json.loads(self.program("inspect", f"{self.host}/diff/base:1.0", "--json").stdout)
+        self.assertEqual(seen["facts"], {"pytorch": "2.8.0+cu128"})
+        self.assertEqual(seen["layers"][0], {"digest": shared[0]["digest"], "size": shared[0]["size"], "media_type": shared[0]["mediaType"],
+                                             "diff_id": shared[1], "made_by": "a test"})  # fmt: skip
+        # Out of a registry and out of a layout.
+        differs = json.loads(self.program("diff", f"{self.host}/diff/base:1.0", f"oci:{new.folder}:1.0", "--json").stdout)
+        self.assertEqual([layer["digest"] for layer in differs["to_fetch"]], [added[0]["digest"]])
+        self.assertEqual(differs["bytes_shared"], shared[0]["size"])
+        # As much as a node that has the one really fetches: everything but the layer that it has.
+        documents = [new.entries[0]["size"], json.loads((new.folder / "blobs/sha256" / new.entries[0]["digest"][7:]).read_text())["config"]["size"]]
+        self.assertEqual(differs["bytes_to_pull"], added[0]["size"] + sum(documents))
+        self.program("pull", f"{self.host}/diff/base:1.0")
+        pulled = json.loads(self.program("pull", f"{self.host}/diff/new:1.0", "--json").stdout)
+        self.assertEqual(pulled["fetched"]["size"], added[0]["size"] + documents[1])
+
     def test_a_large_layer_in_chunks(self):
         layout = Layout(self.home / "large")
         blob = layout.blob(noise(150_000_000), "application/vnd.oci.image.layer.v1.tar")
@@ -245,6 +271,38 @@ class Interop(Case):
         self.assertEqual(self.push(f"{self.host}/team/large:1.0", layout=layout)["uploaded"]["blobs"], 2)
         with urllib.request.urlopen(f"http://{self.host}/v2/team/large/blobs/{blob['digest']}") as answer:
             self.assertEqual("sha256:" + hashlib.sha256(answer.read()).hexdigest(), blob["digest"])
+
+
+class Built(unittest.TestCase):
+    """What is baked, pushed on the way. torch is a stand-in."""
+
+    def test_every_variant_under_its_own_tag_with_its_stamp(self):
+        work = kiln.folder("Built")
+        variants = 'variants = ["runtime", "ssh"]'
+        (work / "kiln.toml").write_text(re.sub("variants = .*", variants, small_index.SPEC))
+        with docker_registry(work) as host, small_index.Index(kiln.folder("index")) as index:
+            environment = index.environment | {"HOME": str(work)}
+
+            def program(*arguments, check=True):
+                return kiln.torchkiln(*arguments, "--cache", kiln.CACHE / "torchkiln", check=check, cwd=work, env=environment)
+
+            refused = program("build", "--push", f"{host}/team/pytorch:1.0", check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("one tag cannot name", refused.stderr)
+            baked = json.loads(program("bake", "--push", f"{host}/team/pytorch", "--json").stdout)
+            references = [image["pushed"][0] for image in baked["images"]]
+            self.assertEqual(references, [f"{host}/team/pytorch:{image['tag']}" for image in baked["images"]])
+            again = json.loads(program("build", "--push", f"{host}/team/pytorch", "--json").stdout)
+            self.assertEqual([image["pushed"] for image in again["images"]], [[reference] for reference in references])
+            for image, reference in zip(baked["images"], references):
+                seen = json.loads(kiln.run(["skopeo", "inspect", "--tls-verify=false", f"docker://{reference}"]).stdout)
+                self.assertEqual(seen["Digest"], image["digest"])
+            key = baked["public_key"]
+            program("stamp", "check", references[0], "--pub", key, "--require", image["level_reached"])
+            # A variant costs a node that has another only what it has more.
+            differs = json.loads(program("diff", references[0], references[1], "--json").stdout)
+            self.assertGreater(differs["bytes_shared"], 10_000_000)
+            self.assertLess(differs["bytes_to_pull"], differs["gets"]["size"])
 
 
 class TokenServer:

@@ -95,9 +95,9 @@ Result<bool> Authorization::refused(const sys::HttpAnswer& answer, const Scope& 
     for (auto& challenge : parse_challenges(at->second))
       if (challenge.scheme == "bearer" || (challenge.scheme == "basic" && !offered)) offered = std::move(challenge);
   if (!offered) return false;
-  const bool is_new = !m_challenge;
   m_challenge = std::move(offered);
-  if (m_challenge->scheme == "basic") return is_new || used.empty();
+  // A password that was refused once is no better the second time.
+  if (m_challenge->scheme == "basic") return used.empty() && (!m_has_looked || m_credential);
   const auto wanted = m_challenge->parameter("scope");
   for (const auto word : base::split(wanted, ' '))
     if (!word.empty() && !scope.empty() && !scope.contains(std::string(word)))

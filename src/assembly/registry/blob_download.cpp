@@ -12,13 +12,6 @@ using base::ErrorCode;
 using base::fail;
 using base::Result;
 
-namespace {
-
-/// The file cannot take what came: from where it ends is not where the server went on.
-constexpr const char* k_other_range = "the server went on from somewhere else";
-
-}  // namespace
-
 Result<void> Repository::pull_blob(const oci::Descriptor& blob, const std::filesystem::path& destination,
                                    const OnBytes& on_bytes) const {
   const auto name = to_string() + " " + blob.digest.to_string();
@@ -32,12 +25,13 @@ Result<void> Repository::pull_blob(const oci::Descriptor& blob, const std::files
     const auto begin_bytes = partial.size_bytes();
     auto request = call("GET", "/blobs/" + blob.digest.to_string());
     if (begin_bytes > 0) request.headers = {{"Range", fmt::format("bytes={}-", begin_bytes)}};
-    bool is_first_piece = true;
+    bool is_first_piece = true, is_other_range = false;
     const auto take = [&](const sys::HttpAnswer& answer, std::span<const std::byte> piece) -> Result<void> {
       if (is_first_piece && answer.status == 200 && begin_bytes > 0) TK_CHECK(partial.restart());
       if (is_first_piece && answer.status == 206 && first_byte(answer.header("content-range")) != begin_bytes) {
+        is_other_range = true;
         TK_CHECK(partial.restart());
-        return fail(ErrorCode::network_failed, k_other_range);
+        return fail(ErrorCode::network_failed, name + " came from another place than was asked for");
       }
       is_first_piece = false;
       TK_CHECK(partial.write(piece));
@@ -57,7 +51,6 @@ Result<void> Repository::pull_blob(const oci::Descriptor& blob, const std::files
       TK_CHECK(partial.restart());
       continue;
     }
-    const bool is_other_range = !outcome && outcome.error().error.message == k_other_range;
     const bool may_pass = outcome
                               ? sys::is_transient_status(outcome->status)
                               : is_other_range || outcome.error().cause == sys::BrokenExchange::Cause::transient;

@@ -8,7 +8,6 @@
 #include "plan/recipe/recipe.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 namespace torchkiln::cli {
@@ -125,12 +124,6 @@ Result<audit::Image> named_image(const std::string& reference, const matrix::Mat
       image.requirements.emplace_back(name, entry.substr(equals + 1));
   }
   return image;
-}
-
-/// A file that is there, or a name that no image can have.
-bool is_lock(const std::string& text) {
-  std::error_code error;
-  return std::filesystem::is_regular_file(text, error) || !oci::parse_reference(text);
 }
 
 audit::Image requirement_image(const std::string& text) {

@@ -2,6 +2,7 @@
 
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
+#include "interface/cli/push.hpp"
 #include "proof/stamp/check.hpp"
 #include "proof/stamp/stamp.hpp"
 
@@ -22,6 +23,7 @@ struct BakeOptions {
   LockOptions lock;
   KeyOptions key;
   std::string output, level;
+  std::vector<std::string> push;
 };
 
 /// A stamp of our own key that already says, of this digest on this machine, what a new run would say.
@@ -92,6 +94,7 @@ Result<int> bake(const BakeOptions& options, Session& session) {
   const double start_s = sys::monotonic_s();
   TK_TRY(const auto project, load_project(options.spec));
   TK_TRY(const auto level, level_to_reach(options.level, project.spec));
+  TK_TRY(const auto targets, parse_push_targets(options.push, project.spec.image.variants.size()));
   TK_TRY(auto outcome, ensure_lock(project, options.lock, session));
   if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
   const auto& lock = std::get<lock::Lock>(outcome);
@@ -105,6 +108,13 @@ Result<int> bake(const BakeOptions& options, Session& session) {
     TK_TRY(auto baked, prove(one, layout, lock, level, key, session));
     summary.images.push_back(std::move(baked));
   }
+  const bool reached = std::all_of(summary.images.begin(), summary.images.end(),
+                                   [&](const console::BakedImage& b) { return b.run.reached >= level; });
+  // What does not reach its level stays here.
+  for (auto& baked : summary.images)
+    if (reached) {
+      TK_TRY(baked.built.pushed, push_built(layout, baked.built.image, targets, session));
+    }
   summary.program = session.options().program;
   summary.resolution = lock.resolution;
   summary.spec_file = project.files.spec.string();
@@ -114,8 +124,6 @@ Result<int> bake(const BakeOptions& options, Session& session) {
   summary.times = session.progress().times();
   summary.seconds = sys::monotonic_s() - start_s;
   session.print(console::bake_text(summary, session.paint()), console::bake_json(summary));
-  const bool reached = std::all_of(summary.images.begin(), summary.images.end(),
-                                   [&](const console::BakedImage& b) { return b.run.reached >= level; });
   return reached ? 0 : 1;
 }
 
@@ -128,6 +136,9 @@ void add_bake(CLI::App& program, Action& chosen) {
   add_lock_options(*command, options->lock);
   command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")
       ->type_name("DIR");
+  command->add_option("--push", options->push, std::string(k_push_help) + "; only if the level is reached")
+      ->type_name("REF")
+      ->allow_extra_args(false);
   add_key_options(*command, options->key);
   command
       ->add_option(

@@ -1,6 +1,7 @@
 // torchkiln build: images in an OCI layout.
 
 #include "interface/cli/commands.hpp"
+#include "interface/cli/push.hpp"
 
 namespace torchkiln::cli {
 
@@ -9,6 +10,7 @@ struct BuildOptions {
   SpecOptions spec;
   LockOptions lock;
   std::string output;
+  std::vector<std::string> push;
 };
 }  // namespace
 
@@ -19,13 +21,19 @@ void add_build(CLI::App& program, Action& chosen) {
   add_lock_options(*command, options->lock);
   command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")
       ->type_name("DIR");
+  command->add_option("--push", options->push, k_push_help)->type_name("REF")->allow_extra_args(false);
   command->callback([&chosen, options] {
     chosen = [options](Session& session) -> base::Result<int> {
       TK_TRY(const auto project, load_project(options->spec));
+      TK_TRY(const auto targets, parse_push_targets(options->push, project.spec.image.variants.size()));
       TK_TRY(auto outcome, ensure_lock(project, options->lock, session));
       if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       const auto layout = options->output.empty() ? project.files.layout : std::filesystem::path(options->output);
-      TK_TRY(const auto built, build_images(project, std::move(std::get<lock::Lock>(outcome)), layout, session));
+      TK_TRY(auto built, build_images(project, std::move(std::get<lock::Lock>(outcome)), layout, session));
+      for (auto& one : built) {
+        TK_TRY(const auto opened, oci::Layout::open(layout));
+        TK_TRY(one.pushed, push_built(opened, one.image, targets, session));
+      }
       session.print(console::build_text(built, layout.string(), session.paint()),
                     console::build_json(built, layout.string()));
       return 0;

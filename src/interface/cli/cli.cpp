@@ -124,6 +124,8 @@ int run(int argc, char** argv) {
   add_run(program, chosen);
   add_push(program, chosen);
   add_pull(program, chosen);
+  add_inspect(program, chosen);
+  add_diff(program, chosen);
   add_audit(program, chosen);
   add_explain(program, chosen);
   add_lint(program, chosen);

@@ -24,6 +24,8 @@ void add_bake(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
 void add_push(CLI::App& program, Action& chosen);
 void add_pull(CLI::App& program, Action& chosen);
+void add_inspect(CLI::App& program, Action& chosen);
+void add_diff(CLI::App& program, Action& chosen);
 void add_audit(CLI::App& program, Action& chosen);
 void add_explain(CLI::App& program, Action& chosen);
 void add_lint(CLI::App& program, Action& chosen);
@@ -33,6 +35,9 @@ void add_matrix(CLI::App& program, Action& chosen);
 void add_spec_options(CLI::App& command, SpecOptions& options);
 void add_lock_options(CLI::App& command, LockOptions& options);
 void add_key_options(CLI::App& command, KeyOptions& options);
+/// --push, for its help.
+inline constexpr const char* k_push_help =
+    "Send the images and their stamps to HOST/REPO, or one to HOST/REPO:TAG; may be repeated";
 /// What every command's IMAGE is, for its help.
 inline constexpr const char* k_image_forms =
     "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker:REF, podman:REF or HOST/REPO:TAG|@DIGEST";

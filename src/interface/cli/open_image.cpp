@@ -60,6 +60,11 @@ struct Opener {
 
 }  // namespace
 
+bool is_lock(const std::string& text) {
+  std::error_code error;
+  return fs::is_regular_file(text, error) || !oci::parse_reference(text);
+}
+
 Result<PassingLayout> make_passing_layout(Session& session) {
   TK_CHECK(session.take_cache());
   TK_TRY(auto folder, sys::TemporaryDirectory::create(session.cache().work(), "image-"));

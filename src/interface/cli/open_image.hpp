@@ -34,6 +34,9 @@ struct PassingLayout {
 };
 base::Result<PassingLayout> make_passing_layout(Session& session);
 
+/// Whether what stands for an image names a lock instead: a file that is there, or a name that no image can have.
+bool is_lock(const std::string& text);
+
 /// Opens IMAGE: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker:REF, podman:REF, or a registry's
 /// HOST/REPO:TAG|@DIGEST. Of an image for several platforms this machine's.
 base::Result<OpenedImage> open_image(const std::string& text, ImageContent content, Session& session);

@@ -29,13 +29,10 @@ std::string own_tag(const oci::Image& image) {
   return colon == std::string::npos ? name : name.substr(colon + 1);
 }
 
-Result<std::vector<oci::RegistryReference>> parse_targets(const std::vector<std::string>& texts) {
-  std::vector<oci::RegistryReference> targets;
-  for (const auto& text : texts) {
-    TK_TRY(auto target, oci::parse_repository(text));
-    targets.push_back(std::move(target));
-  }
-  return targets;
+Result<void> expect_own_tags(const oci::RegistryReference& target, std::size_t images) {
+  if (!target.tag || images < 2) return {};
+  return fail(ErrorCode::usage, "one tag cannot name " + std::to_string(images) + " images: '" + *target.tag + "'",
+              {"leave it out, and each keeps its own tag; or name one image: oci:DIR:TAG"});
 }
 
 /// The images that IMAGE means: of a layout without a tag all that it names.
@@ -90,7 +87,7 @@ Result<registry::Pushed> push_index(const std::vector<OpenedImage>& images, cons
 
 Result<int> run_push(const PushOptions& options, Session& session) {
   const double start_s = sys::monotonic_s();
-  TK_TRY(const auto targets, parse_targets(options.references));
+  TK_TRY(const auto targets, parse_push_targets(options.references, 1));
   TK_TRY(auto images, open_all(options.image, session));
   for (const auto& text : options.also) {
     TK_TRY(auto one, open_image(text, ImageContent::everything, session));
@@ -119,10 +116,7 @@ Result<int> run_push(const PushOptions& options, Session& session) {
 Result<std::vector<registry::Pushed>> push_images(const std::vector<OpenedImage>& images,
                                                   const oci::RegistryReference& target,
                                                   const std::vector<std::string>& from, Session& session) {
-  if (target.tag && images.size() > 1)
-    return fail(ErrorCode::usage,
-                "one tag cannot name " + std::to_string(images.size()) + " images: '" + *target.tag + "'",
-                {"leave it out, and each keeps its own tag; or name one image: oci:DIR:TAG"});
+  TK_CHECK(expect_own_tags(target, images.size()));
   TK_TRY(const auto repository, session.registries().repository(target));
   std::vector<registry::Pushed> all;
   for (const auto& opened : images) {
@@ -135,6 +129,32 @@ Result<std::vector<registry::Pushed>> push_images(const std::vector<OpenedImage>
     all.push_back(std::move(pushed));
   }
   return all;
+}
+
+Result<std::vector<oci::RegistryReference>> parse_push_targets(const std::vector<std::string>& texts,
+                                                               std::size_t images) {
+  std::vector<oci::RegistryReference> targets;
+  for (const auto& text : texts) {
+    TK_TRY(auto target, oci::parse_repository(text));
+    TK_CHECK(expect_own_tags(target, images));
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+Result<std::vector<std::string>> push_built(const oci::Layout& layout, const oci::Image& image,
+                                            const std::vector<oci::RegistryReference>& targets, Session& session) {
+  std::vector<OpenedImage> images;
+  images.push_back({layout, image, oci::LayoutReference{layout.directory(), image.tag}, std::nullopt});
+  std::vector<std::string> references;
+  std::vector<oci::RegistryReference> earlier;
+  for (const auto& target : targets) {
+    TK_TRY(const auto pushed,
+           push_images(images, target, likely_sources(target, images.front(), earlier, {}), session));
+    references.push_back(pushed.front().reference);
+    earlier.push_back(target);
+  }
+  return references;
 }
 
 void add_push(CLI::App& program, Action& chosen) {

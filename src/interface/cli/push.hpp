@@ -16,4 +16,12 @@ base::Result<std::vector<registry::Pushed>> push_images(const std::vector<Opened
                                                         const oci::RegistryReference& target,
                                                         const std::vector<std::string>& from, Session& session);
 
+/// Where `--push` sends what is built; checked before anything is built. One tag cannot name several images.
+base::Result<std::vector<oci::RegistryReference>> parse_push_targets(const std::vector<std::string>& texts,
+                                                                     std::size_t images);
+/// Pushes an image that was just built; what it is called there.
+base::Result<std::vector<std::string>> push_built(const oci::Layout& layout, const oci::Image& image,
+                                                  const std::vector<oci::RegistryReference>& targets,
+                                                  Session& session);
+
 }  // namespace torchkiln::cli

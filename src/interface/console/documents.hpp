@@ -47,6 +47,7 @@ struct BuiltImage {
   std::uint64_t size_bytes = 0;      ///< of all layers, compressed
   std::uint64_t unpacked_bytes = 0;  ///< 0: not known
   std::size_t layers = 0;
+  std::vector<std::string> pushed = {};  ///< "HOST/REPO:TAG", where it went
 };
 
 /// What `bake` tells at the end about one image.

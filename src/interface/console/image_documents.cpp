@@ -66,7 +66,14 @@ Json built_json(const BuiltImage& built) {
           {"tag", built.image.tag},
           {"digest", built.image.descriptor.digest.to_string()},
           {"size", built.size_bytes},
-          {"layers", built.layers}};
+          {"layers", built.layers},
+          {"pushed", built.pushed}};
+}
+
+std::string pushed_rows(const BuiltImage& built) {
+  std::string text;
+  for (const auto& reference : built.pushed) text += row("pushed", reference);
+  return text;
 }
 
 }  // namespace
@@ -99,6 +106,7 @@ std::string bake_text(const BakeSummary& summary, const Paint& paint) {
         text += row("", paint.red("FAIL") + " " + test.id + ": " + first_line(test.reason));
     text += row("report", baked.report_file);
     text += row("stamp", baked.statements_file);
+    text += pushed_rows(baked.built);
   }
   text += row("image", "oci:" + summary.layout);
   text += row("lock", summary.lock_file);
@@ -158,6 +166,7 @@ std::string build_text(const std::vector<BuiltImage>& images, const std::string&
     text += row("digest", built.image.descriptor.digest.to_string());
     text += row("size", size_row(built));
     text += row("image", "oci:" + layout + ":" + built.image.tag);
+    text += pushed_rows(built);
   }
   return text;
 }
