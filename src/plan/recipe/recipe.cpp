@@ -178,6 +178,8 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
                         {"NVIDIA_REQUIRE_CUDA", nvidia_require_cuda(lock.resolution.cuda)}};
   if (has_toolkit) {
     recipe.environment.emplace_back("CUDA_HOME", k_cuda_home);
+    // For programs that nvcc links; torch finds the same libraries by their places beside it.
+    recipe.environment.emplace_back("LD_LIBRARY_PATH", std::string(k_cuda_home) + "/lib64");
     recipe.environment.emplace_back("TORCH_CUDA_ARCH_LIST", cuda_arch_list(lock.resolution));
   }
   recipe.labels = make_labels(lock, recipe);

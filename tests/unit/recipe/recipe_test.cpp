@@ -425,6 +425,7 @@ TEST_CASE("where NVIDIA's wheels bring nvcc, devel has a CUDA_HOME; elsewhere no
   CHECK(std::count(links.begin(), links.end(),
                    "usr/local/cuda -> /opt/kiln/lib/python3.11/site-packages/nvidia/cu13") == 1);
   CHECK(variable({Part::devel}, "CUDA_HOME") == "/usr/local/cuda");
+  CHECK(variable({Part::devel}, "LD_LIBRARY_PATH") == "/usr/local/cuda/lib64");
   CHECK(variable({Part::devel}, "PATH") ==
         "/opt/kiln/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   CHECK(variable({Part::devel}, "TORCH_CUDA_ARCH_LIST") == "7.0;9.0+PTX");
