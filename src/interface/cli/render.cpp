@@ -3,6 +3,7 @@
 #include "assembly/engine/context.hpp"
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
+#include "plan/recipe/launch_files.hpp"
 
 #include <fmt/format.h>
 
@@ -46,6 +47,13 @@ void add_render(CLI::App& program, Action& chosen) {
       TK_TRY(const auto folders,
              engine::write_contexts(lock, recipes, verifier, {templates, images}, options->output, session.cache(),
                                     session.http(), session.progress()));
+      TK_TRY(const auto launch_files, recipe::render_launch_files(lock, recipes, templates));
+      document::Json beside = document::Json::array();
+      for (const auto& file : launch_files) {
+        const auto path = fs::path(options->output) / file.path;
+        TK_CHECK(sys::write_file(path, file.content));
+        beside.push_back(path.string());
+      }
       std::string text;
       document::Json contexts = document::Json::array();
       for (std::size_t i = 0; i < recipes.size(); ++i) {
@@ -55,7 +63,11 @@ void add_render(CLI::App& program, Action& chosen) {
                             {"folder", folders[i].string()},
                             {"reference", recipes[i].reference}});
       }
-      TK_CHECK(session.print(text, document::Json{{"schema", "torchkiln.render/1"}, {"contexts", contexts}}));
+      text += fmt::format("{}: starts them with GPUs and no privileges; beside it {}\n",
+                          (fs::path(options->output) / launch_files.front().path).string(),
+                          "docker-bake.hcl, devcontainer.json, pod.yaml and *.def for Apptainer");
+      TK_CHECK(session.print(
+          text, document::Json{{"schema", "torchkiln.render/1"}, {"contexts", contexts}, {"files", beside}}));
       return 0;
     };
   });
