@@ -20,7 +20,19 @@ Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recip
   auto layers = ready.in_order(recipe, lock.resolution.os);
   TK_TRY(auto configuration, make_configuration_layer(lock, recipe, ready, own, cache));
   layers.push_back(std::move(configuration));
+  StackedLayers stacked;
+  for (auto& one : layers) {
+    TK_TRY(auto descriptor, layout.add_file(cache.blobs().path(one.facts.digest), one.facts.digest,
+                                            layer::k_layer_media_type, oci::Trust::digest_as_given));
+    stacked.descriptors.push_back(std::move(descriptor));
+    stacked.diff_ids.push_back(one.facts.diff_id);
+    stacked.made_by.push_back(std::move(one.made_by));
+  }
+  return put_image(lock, recipe, std::move(stacked), layout);
+}
 
+Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, StackedLayers layers,
+                             const oci::Layout& layout) {
   oci::ImageParts image;
   image.tag = recipe.tag;
   image.name = recipe.reference;
@@ -36,13 +48,9 @@ Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recip
   config.execution.exposed_ports.insert(recipe.ports.begin(), recipe.ports.end());
   config.execution.stop_signal = "SIGTERM";
   config.execution.healthcheck = docker_form(recipe.health);
-  for (const auto& one : layers) {
-    TK_TRY(auto descriptor, layout.add_file(cache.blobs().path(one.facts.digest), one.facts.digest,
-                                            layer::k_layer_media_type, oci::Trust::digest_as_given));
-    image.layers.push_back(std::move(descriptor));
-    config.diff_ids.push_back(one.facts.diff_id);
-    config.history.push_back({config.created, one.made_by});
-  }
+  config.diff_ids = std::move(layers.diff_ids);
+  for (auto& made_by : layers.made_by) config.history.push_back({config.created, std::move(made_by)});
+  image.layers = std::move(layers.descriptors);
   for (const char* key :
        {"org.opencontainers.image.title", "org.opencontainers.image.version", "org.opencontainers.image.created"})
     image.annotations[key] = recipe.labels.at(key);

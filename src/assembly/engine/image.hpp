@@ -14,4 +14,15 @@ base::Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe&
                                    const std::vector<recipe::AddedFile>& own, const Cache& cache,
                                    const oci::Layout& layout);
 
+/// Layers that are in the layout, lowest first.
+struct StackedLayers {
+  std::vector<oci::Descriptor> descriptors;
+  std::vector<base::Digest> diff_ids;
+  std::vector<std::string> made_by;  ///< what the history says of each
+};
+
+/// The same configuration around layers of another making.
+base::Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, StackedLayers layers,
+                                   const oci::Layout& layout);
+
 }  // namespace torchkiln::engine

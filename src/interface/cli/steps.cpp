@@ -1,5 +1,6 @@
 #include "interface/cli/steps.hpp"
 
+#include "assembly/engine/context.hpp"
 #include "assembly/engine/verifier.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
@@ -188,8 +189,60 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
   return LockOutcome(std::move(made->lock));
 }
 
+namespace {
+
+/// The contexts are thrown away: what is unchanged the engine knows by its content.
+Result<std::vector<console::BuiltImage>> build_by_engine(engine::Builder builder, const lock::Lock& lock,
+                                                         const std::vector<recipe::Recipe>& recipes,
+                                                         engine::Verifier verifier, const oci::Layout& layout,
+                                                         Session& session) {
+  TK_TRY(const auto images, session.data_folder("images"));
+  TK_TRY(const auto templates, session.data_folder("templates"));
+  TK_TRY(const auto work, sys::TemporaryDirectory::create(session.cache().work(), "contexts-"));
+  TK_TRY(const auto contexts, engine::write_contexts(lock, recipes, verifier, {templates, images}, work.path(),
+                                                     session.cache(), session.http(), session.progress()));
+  std::vector<console::BuiltImage> built(recipes.size());
+  for (std::size_t i = 0; i < recipes.size(); ++i) {
+    TK_TRY(built[i].image, engine::build_context(builder, lock, recipes[i], contexts[i], layout, session.cache(),
+                                                 session.progress()));
+  }
+  return built;
+}
+
+/// The layers are noted in the lock on disk.
+Result<std::vector<console::BuiltImage>> build_directly(const Project& project, lock::Lock lock,
+                                                        const std::vector<recipe::Recipe>& recipes,
+                                                        engine::Verifier verifier, const oci::Layout& layout,
+                                                        Session& session) {
+  const bool has_verifier = verifier == engine::Verifier::in_the_image;
+  TK_TRY(const auto images, session.data_folder("images"));
+  TK_TRY(auto family, engine::make_layers(lock, recipes,
+                                          has_verifier ? engine::BuildRoot::wanted : engine::BuildRoot::not_wanted,
+                                          session.cache(), session.http(), session.progress()));
+  std::vector<console::BuiltImage> built(recipes.size());
+  for (std::size_t i = 0; i < recipes.size(); ++i) {
+    auto& layers = family[i];
+    if (has_verifier) {
+      TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
+                                                          session.cache(), session.progress()));
+    }
+    TK_TRY(const auto own, recipe::own_files(images, lock, recipes[i]));
+    TK_TRY(built[i].image, engine::put_image(lock, recipes[i], layers, own, session.cache(), layout));
+    engine::record_layers(lock, recipes[i], layers);
+    for (const auto& layer : layers.in_order(recipes[i], lock.resolution.os))
+      built[i].unpacked_bytes += layer.facts.unpacked_bytes;
+  }
+  const auto text = lock::to_toml(lock);
+  if (const auto before = sys::read_file(project.files.lock); !before || *before != text)
+    TK_CHECK(sys::write_file(project.files.lock, text));
+  return built;
+}
+
+}  // namespace
+
 Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
-                                                      const fs::path& layout_folder, Session& session) {
+                                                      const fs::path& layout_folder, engine::Builder builder,
+                                                      Session& session) {
   const auto machine = this_architecture();
   if (machine && lock.resolution.architecture != name(*machine))
     return fail(
@@ -199,38 +252,20 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
         {"'torchkiln resolve' and 'torchkiln lock' work for either; build on a machine of that architecture"});
   TK_CHECK(session.take_cache());
   TK_TRY(const auto created_s, sys::source_date_epoch());
-  TK_TRY(const auto images, session.data_folder("images"));
   TK_TRY(const auto layout, oci::Layout::create(layout_folder));
   std::vector<recipe::Recipe> recipes;
   for (const auto variant : project.spec.image.variants)
     recipes.push_back(recipe::make_recipe(lock, variant, created_s));
-  const auto build_root = project.spec.image.verifier ? engine::BuildRoot::wanted : engine::BuildRoot::not_wanted;
-  TK_TRY(auto family,
-         engine::make_layers(lock, recipes, build_root, session.cache(), session.http(), session.progress()));
-  std::vector<console::BuiltImage> built;
-  for (std::size_t i = 0; i < recipes.size(); ++i) {
-    auto& layers = family[i];
-    if (project.spec.image.verifier) {
-      TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
-                                                          session.cache(), session.progress()));
-    }
-    TK_TRY(const auto own, recipe::own_files(images, lock, recipes[i]));
-    TK_TRY(auto image, engine::put_image(lock, recipes[i], layers, own, session.cache(), layout));
-    engine::record_layers(lock, recipes[i], layers);
-
-    console::BuiltImage one;
-    one.image = std::move(image);
+  const auto verifier = project.spec.image.verifier ? engine::Verifier::in_the_image : engine::Verifier::left_out;
+  TK_TRY(auto built, builder == engine::Builder::direct
+                         ? build_directly(project, std::move(lock), recipes, verifier, layout, session)
+                         : build_by_engine(builder, lock, recipes, verifier, layout, session));
+  for (auto& one : built) {
     TK_TRY(const auto manifest, layout.read_manifest(one.image.descriptor));
     one.layers = manifest.layers.size();
     for (const auto& layer : manifest.layers) one.size_bytes += layer.size_bytes;
-    for (const auto& layer : layers.in_order(recipes[i], lock.resolution.os))
-      one.unpacked_bytes += layer.facts.unpacked_bytes;
-    built.push_back(std::move(one));
   }
   TK_CHECK(layout.prune());
-  const auto text = lock::to_toml(lock);
-  if (const auto before = sys::read_file(project.files.lock); !before || *before != text)
-    TK_CHECK(sys::write_file(project.files.lock, text));
   return built;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The steps that several subcommands share: spec, resolution, lock, images, proof.
 
+#include "assembly/engine/container_engine.hpp"
 #include "assembly/engine/image.hpp"
 #include "decision/solver/solver.hpp"
 #include "foundation/base/error.hpp"
@@ -56,9 +57,10 @@ using LockOutcome = std::variant<lock::Lock, solver::Conflict>;
 base::Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session);
 base::Result<lock::Lock> read_lock(const std::filesystem::path& file);
 
-/// Builds the spec's variants into the layout and notes the layers in the lock on disk.
+/// Builds the spec's variants into the layout and, with the direct engine, notes the layers in the lock on disk.
 base::Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
-                                                            const std::filesystem::path& layout, Session& session);
+                                                            const std::filesystem::path& layout,
+                                                            engine::Builder builder, Session& session);
 
 /// Tells why there is no lock; the exit status.
 base::Result<int> tell_conflict(const solver::Conflict& conflict, Session& session);

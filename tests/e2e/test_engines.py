@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Four ways to the same image: what docker, podman and buildah build from a context has the files that the direct engine
+lays out, in every variant: paths, bytes, modes and owners."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tarfile
+import unittest
+
+import kiln
+import small_index
+
+# What an engine leaves that the direct way does not: interpreters write bytecode while pip runs, package managers logs.
+TRACES = re.compile(r"(^|/)__pycache__(/|$)|\.pyc$|^var/log/|^var/cache/ldconfig/")
+# pip's own words: who installed a package, and its list of files, which names that and its scripts.
+PIP = re.compile(r"\.dist-info/(INSTALLER|RECORD|REQUESTED)$")
+
+
+def tree_of_tar(stream) -> dict[str, tuple]:
+    """Path → (kind, mode, owner, content) of everything in a tar."""
+    found = {}
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        for member in tar:
+            path = member.name.removeprefix("./").rstrip("/")
+            owner = (member.uid, member.gid)
+            if not path or TRACES.search(path):
+                continue
+            if member.isdir():
+                found[path] = ("folder", member.mode, owner, "")
+            elif member.issym():
+                found[path] = ("link", 0, owner, member.linkname)
+            elif member.islnk():
+                found[path] = found[member.linkname.removeprefix("./")]
+            elif member.isreg():
+                content = kiln.hashlib.file_digest(tar.extractfile(member), "sha256").hexdigest()
+                found[path] = ("file", member.mode, owner, "" if PIP.search(path) else content)
+    return found
+
+
+def difference(ours: dict, theirs: dict) -> list[str]:
+    lines = [f"only ours: {path}" for path in sorted(ours.keys() - theirs.keys())]
+    lines += [f"only theirs: {path}" for path in sorted(theirs.keys() - ours.keys())]
+    lines += [f"{path}: ours {ours[path]}, theirs {theirs[path]}"
+              for path in sorted(ours.keys() & theirs.keys()) if ours[path] != theirs[path]]  # fmt: skip
+    return lines
+
+
+class Engines(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.index = small_index.Index(kiln.folder("index"))
+        cls.index.__enter__()
+        cls.project = kiln.folder("project")
+        (cls.project / "kiln.toml").write_text(small_index.SPEC)
+        cls.images = cls.build("direct", cls.index.environment)
+        cls.ours = {}
+        for image in cls.images:
+            bundle = kiln.folder("bundle")
+            kiln.run(["umoci", "raw", "unpack", "--image", f"{cls.project}/direct:{image['tag']}", bundle / "rootfs"])
+            with subprocess.Popen(["tar", "-C", bundle / "rootfs", "-c", "--numeric-owner", "."], stdout=subprocess.PIPE) as tar:
+                cls.ours[image["reference"]] = tree_of_tar(tar.stdout)
+            kiln.remove(bundle)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.index.__exit__()
+        kiln.remove(kiln.WORK)
+
+    @classmethod
+    def build(cls, engine: str, environment: dict[str, str]) -> list[dict]:
+        done = kiln.torchkiln("build", "--json", "--progress", "plain", "--engine", engine, "-o", cls.project / engine,
+                              "--cache", kiln.CACHE / "torchkiln", cwd=cls.project, env=environment)  # fmt: skip
+        print(done.stderr, flush=True)
+        return json.loads(done.stdout)["images"]
+
+    def compare(self, engine: str, environment: dict[str, str], export) -> None:
+        built = self.build(engine, environment)
+        self.assertEqual([image["reference"] for image in built], [image["reference"] for image in self.images])
+        for image in built:
+            with self.subTest(engine=engine, image=image["reference"]):
+                theirs = export(image["reference"])
+                self.assertGreater(len(theirs), 1000)
+                self.assertEqual(difference(self.ours[image["reference"]], theirs), [])
+
+    def test_docker(self):
+        with kiln.dockerd() as docker:
+            environment = self.index.environment | {k: docker[k] for k in ("DOCKER_HOST", "DOCKER_BUILDKIT")}
+            environment["PATH"] = "/usr/bin:" + environment["PATH"]
+
+            def export(reference):
+                container = kiln.run(["/usr/bin/docker", "create", reference], env=environment).stdout.strip()
+                with subprocess.Popen(["/usr/bin/docker", "export", container], env=environment, stdout=subprocess.PIPE) as tar:
+                    return tree_of_tar(tar.stdout)
+
+            self.compare("docker", environment, export)
+            config = json.loads(kiln.run(["/usr/bin/docker", "inspect", self.images[0]["reference"]], env=environment).stdout)[0]["Config"]
+            self.assertEqual(config["User"], "1000:1000")
+            self.assertIn("Healthcheck", config)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
