@@ -138,3 +138,22 @@ def dockerd():
         log.close()
         remove(store)
         remove(runtime)
+
+
+@contextlib.contextmanager
+def containers():
+    """A store of its own for podman and buildah, and what they need on hybrid control groups; gives their environment."""
+    store = folder("containers")
+    runroot = pathlib.Path("/run/kiln-containers")  # podman takes at most 50 characters here
+    remove(runroot)
+    (store / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{store}/store"\nrunroot = "{runroot}"\n')
+    (store / "containers.conf").write_text(
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n')
+    environment = {"CONTAINERS_STORAGE_CONF": f"{store}/storage.conf", "CONTAINERS_CONF": f"{store}/containers.conf"}
+    try:
+        yield environment
+    finally:
+        run(["buildah", "rm", "--all"], env=os.environ | environment, check=False)
+        run(["buildah", "rmi", "--all", "--force"], env=os.environ | environment, check=False)
+        remove(store)
+        remove(runroot)

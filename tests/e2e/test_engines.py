@@ -39,6 +39,11 @@ def tree_of_tar(stream) -> dict[str, tuple]:
     return found
 
 
+def tree_of_folder(folder: str) -> dict[str, tuple]:
+    with subprocess.Popen(["tar", "-C", folder, "-c", "--numeric-owner", "."], stdout=subprocess.PIPE) as tar:
+        return tree_of_tar(tar.stdout)
+
+
 def difference(ours: dict, theirs: dict) -> list[str]:
     lines = [f"only ours: {path}" for path in sorted(ours.keys() - theirs.keys())]
     lines += [f"only theirs: {path}" for path in sorted(theirs.keys() - ours.keys())]
@@ -59,8 +64,7 @@ class Engines(unittest.TestCase):
         for image in cls.images:
             bundle = kiln.folder("bundle")
             kiln.run(["umoci", "raw", "unpack", "--image", f"{cls.project}/direct:{image['tag']}", bundle / "rootfs"])
-            with subprocess.Popen(["tar", "-C", bundle / "rootfs", "-c", "--numeric-owner", "."], stdout=subprocess.PIPE) as tar:
-                cls.ours[image["reference"]] = tree_of_tar(tar.stdout)
+            cls.ours[image["reference"]] = tree_of_folder(bundle / "rootfs")
             kiln.remove(bundle)
 
     @classmethod
@@ -98,6 +102,31 @@ class Engines(unittest.TestCase):
             config = json.loads(kiln.run(["/usr/bin/docker", "inspect", self.images[0]["reference"]], env=environment).stdout)[0]["Config"]
             self.assertEqual(config["User"], "1000:1000")
             self.assertIn("Healthcheck", config)
+
+    def test_podman(self):
+        with kiln.containers() as environment:
+            def export(reference):
+                mounted = kiln.run(["podman", "image", "mount", reference], env=os.environ | environment).stdout.strip()
+                try:
+                    return tree_of_folder(mounted)
+                finally:
+                    kiln.run(["podman", "image", "unmount", reference], env=os.environ | environment)
+
+            self.compare("podman", self.index.environment | environment, export)
+
+    def test_buildah(self):
+        with kiln.containers() as environment:
+            def buildah(*arguments):
+                return kiln.run(["buildah", *arguments], env=os.environ | environment).stdout.strip()
+
+            def export(reference):
+                container = buildah("from", "--pull-never", reference)
+                try:
+                    return tree_of_folder(buildah("mount", container))
+                finally:
+                    buildah("rm", container)
+
+            self.compare("buildah", self.index.environment | environment, export)
 
 
 if __name__ == "__main__":
