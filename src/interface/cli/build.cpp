@@ -37,7 +37,8 @@ void add_build(CLI::App& program, Action& chosen) {
       TK_TRY(auto outcome, ensure_lock(project, options->lock, session));
       if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       const auto layout = options->output.empty() ? project.files.layout : std::filesystem::path(options->output);
-      TK_TRY(auto built, build_images(project, std::move(std::get<lock::Lock>(outcome)), layout, *builder, session));
+      TK_TRY(auto built,
+             build_images(project, std::move(std::get<lock::Lock>(outcome)), layout, *builder, session));
       for (auto& one : built) {
         TK_TRY(const auto opened, oci::Layout::open(layout));
         TK_TRY(one.pushed, push_built(opened, one.image, targets, session));
