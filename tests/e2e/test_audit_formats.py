@@ -9,7 +9,6 @@ index or of Debian that we know has the schema itself.
 import csv
 import io
 import json
-import os
 import pathlib
 import re
 import shutil

@@ -4,7 +4,6 @@ lays out, in every variant: paths, bytes, modes and owners."""
 import hashlib
 import json
 import os
-import pathlib
 import re
 import subprocess
 import tarfile

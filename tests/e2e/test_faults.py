@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Bad input and a bad world: one clear message, the right exit status, nothing half-made, and the next run succeeds."""
 import json
-import os
-import pathlib
 import shutil
 import signal
 import subprocess

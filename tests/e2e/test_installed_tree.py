@@ -9,7 +9,6 @@ import csv
 import json
 import os
 import re
-import shutil
 import unittest
 
 import kiln

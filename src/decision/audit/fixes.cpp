@@ -203,8 +203,8 @@ void Fixer::releases(const matrix::Build* newest) {
     break;
   }
   if (!newest || newest == m.on().build) return;
+  // Newest first: this is `newest` itself, unless it lacks a companion.
   for (const auto& candidate : m.judge.candidates(m.architecture())) {
-    if (newest != candidate.build && has_companions(*newest)) continue;
     if (!has_companions(*candidate.build)) continue;
     if (!runs(m.judge.assess(m.machine_facts, candidate.facts).verdict)) continue;
     return tell(*candidate.build, candidate.facts);
