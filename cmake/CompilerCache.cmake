@@ -1,0 +1,7 @@
+# Where ccache is installed, checkouts in different folders share what they compile: paths below the checkout count as
+# relative ones. Debug information may then name the folder that compiled first.
+find_program(TK_CCACHE ccache)
+if(TK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+                                  CCACHE_SLOPPINESS=time_macros CCACHE_MAXSIZE=2G ${TK_CCACHE})
+endif()
