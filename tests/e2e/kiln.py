@@ -111,10 +111,11 @@ def bake(directory: pathlib.Path, cache: pathlib.Path, *extra) -> dict:
 
 
 @contextlib.contextmanager
-def dockerd():
-    """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client."""
+def dockerd(name="kiln-dockerd"):
+    """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client. Two at a
+    time need two names."""
     store = folder("docker")
-    runtime = pathlib.Path("/run/kiln-dockerd")
+    runtime = pathlib.Path("/run") / name
     remove(runtime)
     runtime.mkdir(parents=True)
     log = open(WORK / "dockerd.log", "w")
@@ -141,10 +142,10 @@ def dockerd():
 
 
 @contextlib.contextmanager
-def containers():
+def containers(name="kiln-containers"):
     """A store of its own for podman and buildah, and what they need on hybrid control groups; gives their environment."""
     store = folder("containers")
-    runroot = pathlib.Path("/run/kiln-containers")  # podman takes at most 50 characters here
+    runroot = pathlib.Path("/run") / name  # podman takes at most 50 characters here
     remove(runroot)
     (store / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{store}/store"\nrunroot = "{runroot}"\n')
     (store / "containers.conf").write_text(

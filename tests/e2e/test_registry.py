@@ -25,6 +25,7 @@ import urllib.request
 
 import kiln
 import small_index
+from local_registry import docker_registry, free_port
 
 sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
 from small_image import Layout, hello, noise, small_layout  # noqa: E402
@@ -32,40 +33,6 @@ from small_image import Layout, hello, noise, small_layout  # noqa: E402
 HELLO = "hello from the image"
 RUNROOT = pathlib.Path("/run/kiln-podman")  # podman takes at most 50 characters here
 CERTIFICATES = pathlib.Path("/etc/docker/certs.d")
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@contextlib.contextmanager
-def docker_registry(work: pathlib.Path, *lines: str, address=None):
-    """Debian's docker-registry with an empty store; gives "HOST:PORT"."""
-    address = address or f"127.0.0.1:{free_port()}"
-    store = work / f"registry-{address.split(':')[1]}"
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir(parents=True)
-    http_lines = [line for line in lines if line.startswith("  ")]
-    others = [line for line in lines if not line.startswith("  ")]
-    config = store / "config.yml"
-    config.write_text("\n".join(["version: 0.1", "log: {level: warn, accesslog: {disabled: true}}",
-                                 "storage:", f"  filesystem: {{rootdirectory: {store}/data}}", "  delete: {enabled: true}",
-                                 "http:", f"  addr: {address}", f"  secret: {'s' * 16}", *http_lines, *others, ""]))  # fmt: skip
-    with open(store / "log", "w") as log:
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
-    try:
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection((address.split(":")[0], int(address.split(":")[1])), 1):
-                break
-            assert process.poll() is None, (store / "log").read_text()[-2000:]
-            time.sleep(0.05)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-        shutil.rmtree(store, ignore_errors=True)
 
 
 def podman(store: pathlib.Path, *arguments) -> list:

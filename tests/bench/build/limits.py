@@ -1,0 +1,66 @@
+"""What nobody can be faster than on this machine: bytes divided by the rates of SHA-256, of inflating and of the disk.
+
+Making a layer of a wheel takes, whoever does it: reading and checking the wheel (SHA-256 of its bytes), inflating it,
+hashing what it holds (the diff_id) and hashing the layer (its digest), on all processors, while the layer is written."""
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import time
+import zipfile
+
+DISK_PROBE_BYTES = 1 << 30
+
+
+@dataclasses.dataclass
+class Rates:
+    """Bytes a second; of one processor while all are busy, the disk's for one writer that flushes."""
+
+    processors: int
+    sha256: float
+    inflate: float  # of inflated bytes
+    disk: float
+
+
+def measure_rates(program: pathlib.Path, wheels: list[pathlib.Path], work: pathlib.Path) -> Rates:
+    sample = work / "sample.deflate"
+    sample.write_bytes(largest_member(max(wheels, key=lambda wheel: wheel.stat().st_size)))
+    processors = os.cpu_count() or 1
+    told = json.loads(subprocess.run([program, sample, str(processors)], check=True, capture_output=True, text=True).stdout)
+    sample.unlink()
+    return Rates(processors, told["sha256"], told["inflate"], disk_rate(work))
+
+
+def largest_member(wheel: pathlib.Path, limit: int = 256 << 20) -> bytes:
+    """The deflated bytes of the wheel's largest file of at most `limit` bytes."""
+    with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as file:
+        deflated = [info for info in archive.infolist() if info.compress_type == zipfile.ZIP_DEFLATED]
+        info = max((one for one in deflated if one.compress_size <= limit), key=lambda one: one.compress_size)
+        file.seek(info.header_offset + 26)
+        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+        file.seek(info.header_offset + 30 + name + extra)
+        return file.read(info.compress_size)
+
+
+def disk_rate(work: pathlib.Path) -> float:
+    probe, block = work / "disk.probe", os.urandom(1 << 24)
+    start = time.monotonic()
+    with probe.open("wb") as file:
+        for _ in range(DISK_PROBE_BYTES // len(block)):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    seconds = time.monotonic() - start
+    probe.unlink()
+    return DISK_PROBE_BYTES / seconds
+
+
+def cold_limit_s(rates: Rates, wheel_bytes: int, unpacked_bytes: int, layer_bytes: int) -> float:
+    cpu_s = (wheel_bytes + unpacked_bytes + layer_bytes) / rates.sha256 + unpacked_bytes / rates.inflate
+    return max(cpu_s / rates.processors, layer_bytes / rates.disk)
+
+
+def catalog_limit_s(rates: Rates, wheel_bytes: int, layer_bytes: int) -> float:
+    """Nothing is inflated: a wheel is checked, its layer is hashed and written."""
+    return max((wheel_bytes + layer_bytes) / rates.sha256 / rates.processors, layer_bytes / rates.disk)
