@@ -407,6 +407,26 @@ class Indexes(Case):
         done = self.push(layouts["amd64"], registry, "--and", f"oci:{layouts['amd64'].folder}:1.0", check=False)
         self.refused(done, 2, "two images are for linux/amd64")
 
+    def test_an_index_tells_variants_apart_and_the_first_is_for_who_does_not_ask(self):
+        registry, layout = self.registry(), Layout(self.work / "family")
+        digests = {}
+        for variant in ("runtime", "jupyter"):
+            labels = {"dev.torchkiln.variant": variant, "org.opencontainers.image.version": f"2.8.0-{variant}"}
+            digests[variant] = layout.image(variant, [layout.layer({"etc/variant": variant.encode()})], labels=labels)["digest"]
+        other = Layout(self.work / "arm64")
+        other.image("1.0", [other.layer({"etc/arch": b"arm64"})], architecture="arm64", labels={"dev.torchkiln.variant": "runtime"})
+        self.run_program("push", f"oci:{layout.folder}", f"{registry.host}/team/image:1.0", "--index", "--and", f"oci:{other.folder}")
+        entries = json.loads(registry.manifests["team/image", "1.0"][1])["manifests"]
+        self.assertEqual([(entry["platform"]["architecture"], entry["annotations"]["dev.torchkiln.variant"]) for entry in entries],
+                         [("amd64", "runtime"), ("amd64", "jupyter"), ("arm64", "runtime")])  # fmt: skip
+        self.assertEqual(entries[1]["annotations"]["org.opencontainers.image.version"], "2.8.0-jupyter")
+        self.assertEqual(self.pull(registry, name="first")["digest"], digests["runtime"])
+        self.assertEqual(self.pull(registry, "--variant", "jupyter", name="jupyter")["digest"], digests["jupyter"])
+        self.refused(self.pull(registry, "--variant", "ssh", check=False, name="none"), 2, "it has linux/amd64 runtime, linux/amd64 jupyter")
+        # Of one image that is not in an index, too.
+        self.run_program("push", f"oci:{layout.folder}:runtime", f"{registry.host}/team/image:1.0")
+        self.refused(self.pull(registry, "--variant", "jupyter", check=False, name="other"), 2, "is the variant runtime, not jupyter")
+
     def test_a_layout_without_a_tag_means_all_its_images(self):
         registry, layout = self.registry(), Layout(self.work / "variants")
         shared = layout.layer({"etc/shared": b"x"})

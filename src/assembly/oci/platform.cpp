@@ -32,19 +32,27 @@ Result<Platform> parse_platform(std::string_view text) {
   return Platform{std::string(parts[1]), std::string(parts[0]), parts.size() == 3 ? std::string(parts[2]) : ""};
 }
 
-Result<Descriptor> choose(const Index& index, const Platform& platform, const std::string& name) {
+Result<Descriptor> choose(const Index& index, const Platform& platform, const std::string& variant,
+                          const std::string& name) {
   std::vector<std::string> offered;
   for (const auto& entry : index.manifests) {
     if (!entry.platform) continue;
     const auto& other = *entry.platform;
+    const auto annotated = entry.annotations.find(std::string(k_variant_key));
+    const auto its_variant = annotated == entry.annotations.end() ? std::string() : annotated->second;
     const bool same_variant =
         platform.variant.empty() || other.variant.empty() || other.variant == platform.variant;
-    if (other.architecture == platform.architecture && other.os == platform.os && same_variant) return entry;
+    const bool same_platform =
+        other.architecture == platform.architecture && other.os == platform.os && same_variant;
+    if (same_platform && (variant.empty() || variant == its_variant)) return entry;
     // Builders keep attestations as images for "unknown/unknown".
-    if (other.os != "unknown") offered.push_back(to_string(other));
+    if (other.os != "unknown") offered.push_back(to_string(other) + (its_variant.empty() ? "" : " " + its_variant));
   }
-  base::Error error{
-      ErrorCode::input_invalid, name + " has no image for " + to_string(platform), std::nullopt, {}, {}};
+  base::Error error{ErrorCode::input_invalid,
+                    name + " has no image for " + to_string(platform) + (variant.empty() ? "" : ", " + variant),
+                    std::nullopt,
+                    {},
+                    {}};
   if (!offered.empty()) error.notes = {"it has " + base::join(offered, ", ")};
   return fail(std::move(error));
 }

@@ -53,7 +53,7 @@ class Puller {
       if (depth == oci::k_index_depth_limit)
         return fail(ErrorCode::input_invalid, name + " is an index inside too many others");
       TK_TRY(const auto index, oci::parse_index(document.bytes, name));
-      TK_TRY(const auto chosen, oci::choose(index, m_request.platform, name));
+      TK_TRY(const auto chosen, oci::choose(index, m_request.platform, m_request.variant, name));
       TK_TRY(document, fetch(chosen.digest.to_string()));
       platform = chosen.platform;
     }
@@ -165,31 +165,46 @@ Result<Pulled> pull(const PullRequest& request, const std::vector<Repository>& r
   if (config.diff_ids.size() != manifest.layers.size())
     return fail(ErrorCode::input_invalid,
                 name + ": manifest and configuration disagree about the number of layers");
+  if (!request.variant.empty()) {
+    const auto label = config.execution.labels.find(std::string(oci::k_variant_key));
+    const auto is = label == config.execution.labels.end() ? std::string() : label->second;
+    if (is != request.variant)
+      return fail(
+          ErrorCode::input_invalid,
+          name + " is " + (is.empty() ? "no variant of ours" : "the variant " + is) + ", not " + request.variant);
+  }
   if (!pulled.image.descriptor.platform)
     pulled.image.descriptor.platform = oci::Platform{config.architecture, config.os, config.variant};
   pulled.image.tag = request.reference.tag.value_or("");
   pulled.image.name = request.reference.tag ? repositories.back().to_string() + ":" + *request.reference.tag : "";
   pulled.layers = manifest.layers.size();
 
-  std::map<base::Digest, oci::Descriptor> layers;
+  struct Layer {
+    oci::Descriptor blob;
+    base::Digest diff_id;
+  };
+  std::map<base::Digest, Layer> layers;
   for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
     pulled.size_bytes += manifest.layers[i].size_bytes;
     const bool is_needed = !request.is_unpacked || !request.is_unpacked(config.diff_ids[i]);
     if (request.wanted == Wanted::everything && is_needed)
-      layers.emplace(manifest.layers[i].digest, manifest.layers[i]);
+      layers.emplace(manifest.layers[i].digest, Layer{manifest.layers[i], config.diff_ids[i]});
   }
   std::uint64_t total_bytes = 0, done_bytes = 0;
-  for (const auto& [digest, layer] : layers) total_bytes += layer.size_bytes;
+  for (const auto& [digest, layer] : layers) total_bytes += layer.blob.size_bytes;
   std::mutex mutex;
   sys::Workers workers(k_pulled_at_once);
   for (const auto& entry : layers) {
-    const auto fetch_it = [&puller, &layer = entry.second, &mutex, &done_bytes, &step, total_bytes] {
-      return puller.blob(layer, [&](std::uint64_t bytes) {
+    const auto& layer = entry.second;
+    const auto fetch_it = [&request, &puller, &layer, &mutex, &done_bytes, &step, total_bytes]() -> Result<void> {
+      TK_CHECK(puller.blob(layer.blob, [&](std::uint64_t bytes) {
         const std::lock_guard guard(mutex);
         step.update(done_bytes += bytes, total_bytes);
-      });
+      }));
+      if (request.on_layer) request.on_layer(layer.blob, layer.diff_id);
+      return {};
     };
-    workers.submit(fetch_it, static_cast<std::int64_t>(entry.second.size_bytes));
+    workers.submit(fetch_it, static_cast<std::int64_t>(layer.blob.size_bytes));
   }
   TK_CHECK(workers.wait());
   if (request.wanted != Wanted::documents) {

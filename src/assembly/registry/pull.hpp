@@ -25,12 +25,15 @@ enum class Wanted {
 
 struct PullRequest {
   oci::RegistryReference reference;
-  oci::Platform platform;  ///< which image, where there is one for each platform
+  oci::Platform platform;    ///< which image, where there is one for each platform
+  std::string variant = {};  ///< and which of a family's; empty: the first
   Wanted wanted = Wanted::everything;
   /// Blobs that need not be fetched where they are there already; may be none.
   const sys::BlobStore* known = nullptr;
   /// Layers for which this says so are not wanted, by their diff_id.
   std::function<bool(const base::Digest& diff_id)> is_unpacked = {};
+  /// Told of each layer that was wanted once it is in the layout, while others are on their way; from any thread.
+  std::function<void(const oci::Descriptor& layer, const base::Digest& diff_id)> on_layer = {};
 };
 
 struct Pulled {

@@ -150,25 +150,48 @@ Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Re
   return push_one(layout, image, repository, tag, from, progress);
 }
 
-Result<Pushed> push_index(const std::vector<PlatformImage>& images, const Repository& repository,
+namespace {
+
+/// What an index says of an image: what it is for, and what it calls itself.
+Result<oci::Descriptor> index_entry(const oci::Layout& layout, const oci::Image& image) {
+  TK_TRY(const auto manifest, layout.read_manifest(image.descriptor));
+  TK_TRY(const auto config, layout.read_config(manifest));
+  oci::Descriptor entry{manifest.media_type, image.descriptor.digest, image.descriptor.size_bytes};
+  entry.platform = oci::Platform{config.architecture, config.os, config.variant};
+  for (const auto key : {oci::k_variant_key, oci::k_version_key})
+    if (const auto label = config.execution.labels.find(std::string(key)); label != config.execution.labels.end())
+      entry.annotations.insert(*label);
+  return entry;
+}
+
+Result<void> expect_another(const oci::Index& index, const oci::Descriptor& entry) {
+  const auto variant_of = [](const oci::Descriptor& one) {
+    const auto found = one.annotations.find(std::string(oci::k_variant_key));
+    return found == one.annotations.end() ? std::string() : found->second;
+  };
+  for (const auto& other : index.manifests)
+    if (other.platform == entry.platform && variant_of(other) == variant_of(entry))
+      return base::fail(base::ErrorCode::usage,
+                        "two images are for " + oci::to_string(*entry.platform) +
+                            (variant_of(entry).empty() ? "" : ", both the variant " + variant_of(entry)),
+                        {"an index has one for each platform and variant"});
+  return {};
+}
+
+}  // namespace
+
+Result<Pushed> push_index(const std::vector<IndexedImage>& images, const Repository& repository,
                           const std::string& tag, const std::vector<std::string>& from, base::Progress& progress) {
   oci::Index index;
   Pushed all;
   for (const auto& [layout, image] : images) {
-    TK_TRY(const auto manifest, layout->read_manifest(image->descriptor));
-    TK_TRY(const auto config, layout->read_config(manifest));
-    const oci::Platform platform{config.architecture, config.os, config.variant};
-    for (const auto& other : index.manifests)
-      if (other.platform == platform)
-        return base::fail(base::ErrorCode::usage, "two images are for " + oci::to_string(platform),
-                          {"an index has one for each platform"});
+    TK_TRY(auto entry, index_entry(*layout, *image));
+    TK_CHECK(expect_another(index, entry));
     TK_TRY(const auto one, push_one(*layout, *image, repository, "", from, progress));
     add(all.uploaded, one.uploaded);
     add(all.mounted, one.mounted);
     add(all.present, one.present);
     all.referrers.insert(all.referrers.end(), one.referrers.begin(), one.referrers.end());
-    oci::Descriptor entry{manifest.media_type, image->descriptor.digest, image->descriptor.size_bytes};
-    entry.platform = platform;
     index.manifests.push_back(std::move(entry));
   }
   TK_TRY(const auto bytes, oci::to_bytes(index));

@@ -29,13 +29,15 @@ struct Pushed {
 base::Result<Pushed> push(const oci::Layout& layout, const oci::Image& image, const Repository& repository,
                           const std::string& tag, const std::vector<std::string>& from, base::Progress& progress);
 
-/// The image for one platform, in its layout.
-struct PlatformImage {
+/// An image in its layout.
+struct IndexedImage {
   const oci::Layout* layout;
   const oci::Image* image;
 };
-/// Pushes images of several platforms, and under `tag` an index of them. Two for one platform are refused.
-base::Result<Pushed> push_index(const std::vector<PlatformImage>& images, const Repository& repository,
+/// Pushes images for several platforms, or several variants of a family, and under `tag` an index of them in their
+/// order: who knows nothing of variants takes the first. Entries are annotated with the image's variant and
+/// version. Two for one platform and variant are refused.
+base::Result<Pushed> push_index(const std::vector<IndexedImage>& images, const Repository& repository,
                                 const std::string& tag, const std::vector<std::string>& from,
                                 base::Progress& progress);
 

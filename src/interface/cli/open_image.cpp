@@ -4,6 +4,11 @@
 #include "assembly/oci/platform.hpp"
 #include "assembly/registry/pull.hpp"
 #include "assembly/runtime/engine_image.hpp"
+#include "foundation/base/text.hpp"
+#include "foundation/sys/environment.hpp"
+#include "foundation/sys/workers.hpp"
+
+#include <atomic>
 
 namespace torchkiln::cli {
 
@@ -17,10 +22,43 @@ Result<oci::Image> one_image(const oci::Layout& layout, oci::Image image, const 
   for (unsigned depth = 0; oci::is_index_type(image.descriptor.media_type) && depth < oci::k_index_depth_limit;
        ++depth) {
     TK_TRY(const auto index, layout.read_index(image.descriptor));
-    TK_TRY(image.descriptor, oci::choose(index, oci::this_platform(), name));
+    TK_TRY(image.descriptor, oci::choose(index, oci::this_platform(), "", name));
   }
   return image;
 }
+
+/// Unpacks layers while others are on their way.
+class Unpackers {
+ public:
+  Unpackers(const runtime::UnpackStore& store, const oci::Layout& layout)
+      : m_store(store), m_layout(layout), m_workers(sys::processor_count()) {}
+
+  void add(const oci::Descriptor& blob, const base::Digest& diff_id) {
+    const runtime::Layer layer{m_layout.blob_path(blob.digest), blob.media_type, diff_id};
+    m_workers.submit(
+        [this, layer]() -> Result<void> {
+          TK_CHECK(m_store.unpack(layer));
+          return {};
+        },
+        static_cast<std::int64_t>(blob.size_bytes));
+    ++m_layers;
+    m_size_bytes += blob.size_bytes;
+  }
+  Result<void> wait(base::Progress& progress) {
+    if (m_layers == 0) return {};
+    base::Step step(progress, "Unpacking", std::to_string(m_layers) + (m_layers == 1 ? " layer" : " layers"));
+    TK_CHECK(m_workers.wait());
+    step.end(base::format_bytes(m_size_bytes));
+    return {};
+  }
+
+ private:
+  const runtime::UnpackStore& m_store;
+  const oci::Layout& m_layout;
+  std::atomic<std::size_t> m_layers = 0;
+  std::atomic<std::uint64_t> m_size_bytes = 0;
+  sys::Workers m_workers;
+};
 
 Result<oci::Image> pull_image(const oci::RegistryReference& reference, ImageContent content,
                               const oci::Layout& layout, Session& session) {
@@ -29,10 +67,16 @@ Result<oci::Image> pull_image(const oci::RegistryReference& reference, ImageCont
                    : content == ImageContent::stamps  ? registry::Wanted::stamps
                                                       : registry::Wanted::everything;
   const auto& unpacked = session.cache().unpacked();
-  if (content == ImageContent::layers_to_unpack)
+  Unpackers unpackers(unpacked, layout);
+  if (content == ImageContent::layers_to_unpack) {
     request.is_unpacked = [&unpacked](const base::Digest& diff_id) { return unpacked.contains(diff_id); };
+    request.on_layer = [&unpackers](const oci::Descriptor& blob, const base::Digest& diff_id) {
+      unpackers.add(blob, diff_id);
+    };
+  }
   TK_TRY(const auto sources, session.registries().sources(reference, session.progress()));
   TK_TRY(auto pulled, registry::pull(request, sources, layout, session.progress()));
+  TK_CHECK(unpackers.wait(session.progress()));
   return std::move(pulled.image);
 }
 

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct PullOptions {
-  std::string reference, output, platform;
+  std::string reference, output, platform, variant;
 };
 
 Result<int> run_pull(const PullOptions& options, Session& session) {
@@ -29,6 +29,7 @@ Result<int> run_pull(const PullOptions& options, Session& session) {
   if (!options.platform.empty()) {
     TK_TRY(request.platform, oci::parse_platform(options.platform));
   }
+  request.variant = options.variant;
   const auto& known = session.cache().blobs();
   if (!options.output.empty()) request.known = &known;
   // Before anything is fetched: a folder that is something else would be in the way only at the end.
@@ -69,6 +70,10 @@ void add_pull(CLI::App& program, Action& chosen) {
       ->add_option("--platform", options->platform,
                    "Of an image for several platforms this one, for example linux/arm64 (default: this machine's)")
       ->type_name("OS/ARCH");
+  command
+      ->add_option("--variant", options->variant,
+                   "Of an index of a family's images this one, for example jupyter (default: the first)")
+      ->type_name("VARIANT");
   command->callback(
       [&chosen, options] { chosen = [options](Session& session) { return run_pull(*options, session); }; });
 }

@@ -8,6 +8,7 @@
 #include "interface/console/registry_documents.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace torchkiln::cli {
 
@@ -20,6 +21,7 @@ namespace {
 struct PushOptions {
   std::string image;
   std::vector<std::string> references, also, mount_from;
+  bool index = false;
 };
 
 /// The image's own tag, as a registry takes it: "2.8" of "team/pytorch:2.8".
@@ -32,7 +34,8 @@ std::string own_tag(const oci::Image& image) {
 Result<void> expect_own_tags(const oci::RegistryReference& target, std::size_t images) {
   if (!target.tag || images < 2) return {};
   return fail(ErrorCode::usage, "one tag cannot name " + std::to_string(images) + " images: '" + *target.tag + "'",
-              {"leave it out, and each keeps its own tag; or name one image: oci:DIR:TAG"});
+              {"leave it out, and each keeps its own tag; or name one image: oci:DIR:TAG; --index puts an index of "
+               "all under it"});
 }
 
 /// The images that IMAGE means: of a layout without a tag all that it names.
@@ -73,14 +76,14 @@ std::vector<std::string> likely_sources(const oci::RegistryReference& target, co
   return sources;
 }
 
-/// One tag for the images of several platforms.
+/// One tag for images of several platforms or variants.
 Result<registry::Pushed> push_index(const std::vector<OpenedImage>& images, const oci::RegistryReference& target,
                                     const std::vector<std::string>& from, Session& session) {
   if (!target.tag)
     return fail(ErrorCode::usage, "'" + target.host + "/" + target.repository + "' has no tag",
-                {"what --and puts together needs one: HOST/REPO:TAG"});
+                {"an index needs one: HOST/REPO:TAG"});
   TK_TRY(const auto repository, session.registries().repository(target));
-  std::vector<registry::PlatformImage> parts;
+  std::vector<registry::IndexedImage> parts;
   for (const auto& opened : images) parts.push_back({&opened.layout, &opened.image});
   return registry::push_index(parts, repository, *target.tag, from, session.progress());
 }
@@ -90,14 +93,14 @@ Result<int> run_push(const PushOptions& options, Session& session) {
   TK_TRY(const auto targets, parse_push_targets(options.references, 1));
   TK_TRY(auto images, open_all(options.image, session));
   for (const auto& text : options.also) {
-    TK_TRY(auto one, open_image(text, ImageContent::everything, session));
-    images.push_back(std::move(one));
+    TK_TRY(auto more, open_all(text, session));
+    std::move(more.begin(), more.end(), std::back_inserter(images));
   }
   console::PushSummary summary;
   std::vector<oci::RegistryReference> earlier;
   for (const auto& target : targets) {
     const auto from = likely_sources(target, images.front(), earlier, options.mount_from);
-    if (options.also.empty()) {
+    if (options.also.empty() && !options.index) {
       TK_TRY(auto pushed, push_images(images, target, from, session));
       summary.pushed.insert(summary.pushed.end(), pushed.begin(), pushed.end());
     } else {
@@ -169,10 +172,13 @@ void add_push(CLI::App& program, Action& chosen) {
       ->required()
       ->type_name("REF...");
   command
-      ->add_option("--and", options->also,
-                   "The same for another platform: the tag names an index of all; may be repeated")
+      ->add_option(
+          "--and", options->also,
+          "The same for another platform, or another variant: the tag names an index of all; may be repeated")
       ->type_name("IMAGE")
       ->allow_extra_args(false);
+  command->add_flag("--index", options->index,
+                    "The tag names an index of all images of the layout, whose variants it tells apart");
   command
       ->add_option("--mount-from", options->mount_from,
                    "A repository of the same registry that may have layers already; may be repeated")

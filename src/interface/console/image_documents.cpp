@@ -66,6 +66,7 @@ Json built_json(const BuiltImage& built) {
           {"tag", built.image.tag},
           {"digest", built.image.descriptor.digest.to_string()},
           {"size", built.size_bytes},
+          {"unpacked_size", built.unpacked_bytes},
           {"layers", built.layers},
           {"pushed", built.pushed}};
 }
@@ -128,7 +129,6 @@ std::string bake_json(const BakeSummary& summary) {
   Json images = Json::array();
   for (const auto& baked : summary.images) {
     Json one = built_json(baked.built);
-    one["unpacked_size"] = baked.built.unpacked_bytes;
     one["level_reached"] = report::name(baked.run.reached);
     one["verified"] = is_verified(baked.run);
     one["verified_before"] = baked.verified_before;

@@ -43,13 +43,32 @@ TEST_CASE("a platform is chosen by system and architecture, and by variant where
   };
   Index index;
   index.manifests = {entry("x", "amd64", ""), entry("v7", "arm", "v7"), entry("v8", "arm64", "v8")};
-  CHECK(must(choose(index, {"amd64", "linux", ""}, "i")).digest == base::Digest::of("x"));
-  CHECK(must(choose(index, {"arm64", "linux", ""}, "i")).digest == base::Digest::of("v8"));
-  CHECK(must(choose(index, {"arm", "linux", "v7"}, "i")).digest == base::Digest::of("v7"));
-  const auto none = choose(index, {"arm", "linux", "v6"}, "host/image:tag");
+  CHECK(must(choose(index, {"amd64", "linux", ""}, "", "i")).digest == base::Digest::of("x"));
+  CHECK(must(choose(index, {"arm64", "linux", ""}, "", "i")).digest == base::Digest::of("v8"));
+  CHECK(must(choose(index, {"arm", "linux", "v7"}, "", "i")).digest == base::Digest::of("v7"));
+  const auto none = choose(index, {"arm", "linux", "v6"}, "", "host/image:tag");
   REQUIRE_FALSE(none);
   CHECK(none.error().message == "host/image:tag has no image for linux/arm/v6");
   CHECK(none.error().notes == std::vector<std::string>{"it has linux/amd64, linux/arm/v7, linux/arm64/v8"});
   CHECK(must(parse_platform("linux/arm64/v8")) == Platform{"arm64", "linux", "v8"});
   for (const char* bad : {"", "linux", "linux/", "/amd64", "a/b/c/d"}) CHECK_FALSE(parse_platform(bad));
+}
+
+TEST_CASE("of a family's images the first for the platform is chosen, or the variant that was asked for") {
+  const auto entry = [](const char* architecture, const char* variant) {
+    Descriptor descriptor{std::string(k_manifest_type), base::Digest::of(std::string(architecture) + variant), 1};
+    descriptor.platform = Platform{architecture, "linux", ""};
+    descriptor.annotations[std::string(k_variant_key)] = variant;
+    return descriptor;
+  };
+  Index index;
+  index.manifests = {entry("arm64", "runtime"), entry("amd64", "runtime"), entry("amd64", "jupyter")};
+  const Platform here{"amd64", "linux", ""};
+  CHECK(must(choose(index, here, "", "family")) == index.manifests[1]);
+  CHECK(must(choose(index, here, "jupyter", "family")) == index.manifests[2]);
+  const auto none = choose(index, here, "ssh", "family");
+  REQUIRE_FALSE(none);
+  CHECK(none.error().message == "family has no image for linux/amd64, ssh");
+  CHECK(none.error().notes ==
+        std::vector<std::string>{"it has linux/arm64 runtime, linux/amd64 runtime, linux/amd64 jupyter"});
 }
