@@ -22,6 +22,8 @@ namespace {
 constexpr std::uint64_t k_entry_limit = 10'000'000;
 constexpr std::uint64_t k_layer_limit_bytes = 256ULL << 30;
 constexpr unsigned k_implicit_folder_mode = 0755;
+/// Written bytes that the disk is then told to begin with, so that little is left to flush at a layer's end.
+constexpr std::uint64_t k_write_back_bytes = 16U << 20;
 
 constexpr std::string_view k_whiteout_prefix = ".wh.";
 constexpr std::string_view k_opaque_whiteout = ".wh..wh..opq";
@@ -183,10 +185,17 @@ Result<void> TreeWriter::add_file(const Place& place, const TarEntry& entry, Tar
            return ::openat(place.parent_fd, place.name.c_str(), k_flags, 0600);
          }));
   const sys::FileDescriptor fd(created);
+  std::uint64_t written_bytes = 0, begun_bytes = 0;
   for (;;) {
     TK_TRY(const auto piece, reader.data());
     if (piece.empty()) break;
     TK_CHECK(sys::write_all(fd.get(), piece, path));
+    written_bytes += piece.size();
+    if (written_bytes - begun_bytes < k_write_back_bytes) continue;
+    // Only advice: unpack_blob() flushes all of it, and sees what went wrong.
+    ::sync_file_range(fd.get(), static_cast<off64_t>(begun_bytes),
+                      static_cast<off64_t>(written_bytes - begun_bytes), SYNC_FILE_RANGE_WRITE);
+    begun_bytes = written_bytes;
   }
   return set_attributes(place, entry);
 }
