@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <algorithm>
+#include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/cuda.h>
@@ -81,27 +82,39 @@ Outcome kernels(const Context&) {
   return measurement;
 }
 
-/// Writes a pattern that differs in every word to half of the free memory, 1 GiB at most, and reads all of it back.
+/// Writes a pattern that differs in every word to half of the free memory, 1 GiB at most, reads all of it back, and
+/// does the same with its complement, so that every bit has been both.
 Outcome memory(const Context& context) {
   std::size_t free_bytes = 0;
   std::size_t total_bytes = 0;
   call("cudaMemGetInfo", &free_bytes, &total_bytes);
+  constexpr std::size_t k_needed_bytes = 512U << 20;
+  if (free_bytes < k_needed_bytes) {
+    return Failure{"only " + std::to_string(free_bytes >> 20) + " MiB of the GPU's " +
+                       std::to_string(total_bytes >> 20) + " MiB are free: another process holds the rest",
+                   Fault::host,
+                   {}};
+  }
   const auto words = std::min<std::int64_t>(static_cast<std::int64_t>(free_bytes / 2), 1024 * k_mib) / 8;
   constexpr std::int64_t k_part = 8 * k_mib;  // words: 64 MiB, so that the comparison needs little memory
   const std::int64_t odd = static_cast<std::int64_t>(context.seed) * 2 + 0x5851f42d4c957f2d;
   const auto for_each_part = [&](auto visit) {
     for (std::int64_t begin = 0; begin < words; begin += k_part) visit(begin, std::min(begin + k_part, words));
   };
-  const auto pattern = [&](std::int64_t begin, std::int64_t end, at::Device where) {
-    return at::arange(begin, end, longs_on(where)).mul(odd);
+  const auto pattern = [&](std::int64_t begin, std::int64_t end, at::Device where, bool complement) {
+    const auto words_there = at::arange(begin, end, longs_on(where)).mul(odd);
+    return complement ? words_there.bitwise_not() : words_there;
   };
   auto written = at::empty({words}, longs_on(gpu(0)));
-  for_each_part([&](auto begin, auto end) { written.slice(0, begin, end).copy_(pattern(begin, end, gpu(0))); });
   std::int64_t differing = 0;
-  for_each_part([&](auto begin, auto end) {
-    const auto read = written.slice(0, begin, end).to(at::kCPU);
-    differing += read.ne(pattern(begin, end, at::kCPU)).sum().template item<std::int64_t>();
-  });
+  for (const bool complement : {false, true}) {
+    for_each_part(
+        [&](auto begin, auto end) { written.slice(0, begin, end).copy_(pattern(begin, end, gpu(0), complement)); });
+    for_each_part([&](auto begin, auto end) {
+      const auto read = written.slice(0, begin, end).to(at::kCPU);
+      differing += read.ne(pattern(begin, end, at::kCPU, complement)).sum().template item<std::int64_t>();
+    });
+  }
   return Measurement{static_cast<double>(8 * differing), {{"bytes", static_cast<double>(8 * words)}}, {}};
 }
 
@@ -125,6 +138,44 @@ Outcome copies(const Context& context) {
   return Measurement{static_cast<double>(8 * differing), {{"bytes", static_cast<double>(16 * words)}}, {}};
 }
 
+/// A long piece of work on one stream, a second stream that waits for its event, and a third that waits for the
+/// second's: without the events the later streams would read what is not there yet.
+Outcome streams(const Context&) {
+  constexpr std::int64_t words = 4 * k_mib;
+  constexpr int k_rounds = 200;
+  const auto worked = [](at::Tensor x) {
+    for (int i = 0; i < k_rounds; ++i) x.mul_(3).add_(i);
+    return x;
+  };
+  const auto expected = worked(at::arange(words, longs_on(at::kCPU))).mul(5).bitwise_not();
+  const c10::impl::VirtualGuardImpl streams(at::kCUDA);
+  const auto first = streams.getStreamFromGlobalPool(gpu(0));
+  const auto second = streams.getStreamFromGlobalPool(gpu(0));
+  const auto third = streams.getStreamFromGlobalPool(gpu(0));
+  c10::Event after_first(at::kCUDA), after_second(at::kCUDA);
+  at::Tensor numbers, products, result;
+  {
+    const c10::StreamGuard guard(first);
+    numbers = worked(at::arange(words, longs_on(gpu(0))));
+    after_first.record(first);
+  }
+  {
+    const c10::StreamGuard guard(second);
+    after_first.block(second);
+    products = numbers.mul(5);
+    after_second.record(second);
+  }
+  {
+    const c10::StreamGuard guard(third);
+    after_second.block(third);
+    result = products.bitwise_not();
+  }
+  torch::cuda::synchronize(0);
+  if (!after_first.query() || !after_second.query())
+    return Failure{"an event has not happened although the GPU is idle", Fault::image, {}};
+  return Measurement{result.to(at::kCPU).ne(expected).sum().item<double>(), {}, {}};
+}
+
 }  // namespace
 
 int compute_capability_major() {
@@ -134,11 +185,8 @@ int compute_capability_major() {
 }
 
 Registry cuda_tests() {
-  return {{"gpu.device", device},
-          {"gpu.driver", driver},
-          {"gpu.kernels", kernels},
-          {"gpu.memory", memory},
-          {"gpu.copies", copies}};
+  return {{"gpu.device", device}, {"gpu.driver", driver}, {"gpu.kernels", kernels},
+          {"gpu.memory", memory}, {"gpu.copies", copies}, {"gpu.streams", streams}};
 }
 
 }  // namespace torchkiln::verifier

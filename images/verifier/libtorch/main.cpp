@@ -11,10 +11,16 @@ int main() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 1);
 
   Registry registry;
-  for (auto tests :
-       {library_tests(), version_tests(), numeric_tests(Device::cpu), autograd_tests(), training_tests(Device::cpu),
-        cuda_tests(), numeric_tests(Device::cuda), training_tests(Device::cuda), collective_tests()}) {
+  for (auto tests : {library_tests(), version_tests(), autograd_tests(), compiler_tests(), cuda_tests(),
+                     collective_tests(), speed_tests()}) {
     registry.merge(tests);
+  }
+  for (const auto device : {Device::cpu, Device::cuda}) {
+    for (auto tests :
+         {numeric_tests(device), convolution_tests(device), sequence_tests(device), mixed_precision_tests(device),
+          determinism_tests(device), training_tests(device), model_tests(device), soak_tests(device)}) {
+      registry.merge(tests);
+    }
   }
   return run_worker(registry, [](const Context& context) {
     Facts facts;

@@ -1,14 +1,10 @@
-// In place of cuda.cpp and collectives.cpp where the image's torch is one for the CPU.
+// In place of what needs CUDA's libraries where the image's torch is one for the CPU.
 #include "libtorch/tests.hpp"
 
 namespace torchkiln::verifier {
 
 int compute_capability_major() {
   return 0;
-}
-
-std::string cuda_build_text() {
-  return {};
 }
 
 std::string nccl_compiled() {
@@ -23,6 +19,16 @@ Registry cuda_tests() {
 }
 
 Registry collective_tests() {
+  return {};
+}
+
+Registry compiler_tests() {
+  return {{"cpu.nvrtc", [](const Context&) -> Outcome {
+             return Measurement{0.0, {{"NVRTC", "none, as this torch is built for the CPU only"}}, {}};
+           }}};
+}
+
+Registry speed_tests() {
   return {};
 }
 

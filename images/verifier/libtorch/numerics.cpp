@@ -4,7 +4,6 @@
 #include "libtorch/tensors.hpp"
 
 #include <ATen/Context.h>
-#include <ATen/ops/conv2d.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/fft_fft.h>
 #include <ATen/ops/linalg_cholesky.h>
@@ -111,36 +110,6 @@ Outcome matmul_tf32(const Context& context) {
   return Measurement{error_on, details, {}};
 }
 
-Outcome conv2d(Device device, const Context& context) {
-  constexpr ConvolutionShape shapes[] = {
-      // name      batch  in out size kernel stride padding dilation groups
-      {"plain", 2, 8, 12, 12, 3, 1, 1, 1, 1},    {"strided", 2, 6, 8, 13, 5, 2, 2, 1, 1},
-      {"dilated", 2, 6, 8, 14, 3, 1, 2, 2, 1},   {"grouped", 2, 8, 16, 10, 3, 1, 1, 1, 4},
-      {"depthwise", 2, 8, 8, 12, 3, 1, 1, 1, 8}, {"pointwise", 2, 64, 16, 8, 1, 1, 0, 1, 1},
-  };
-  at::globalContext().setAllowTF32CuDNN(false);
-  Random random(context.seed);
-  Errors errors;
-  for (const auto& s : shapes) {
-    auto x =
-        tensor_of(random.normals(s.input_count()), {s.batch, s.in_channels, s.size, s.size}, at::kFloat, device);
-    auto w = tensor_of(random.normals(s.weight_count()),
-                       {s.out_channels, s.in_channels / s.groups, s.kernel, s.kernel}, at::kFloat, device);
-    const auto g = tensor_of(random.normals(s.output_count()),
-                             {s.batch, s.out_channels, s.out_size(), s.out_size()}, at::kFloat, device);
-    const auto reference = reference_conv2d(numbers_of(x, device), numbers_of(w, device), numbers_of(g, device), s);
-    x.requires_grad_();
-    w.requires_grad_();
-    const auto y = at::conv2d(x, w, {}, s.stride, s.padding, s.dilation, s.groups);
-    y.backward(g);
-    const std::string name = s.name;
-    errors.add(name, relative_error(numbers_of(y, device), reference.output));
-    errors.add(name + ", input gradient", relative_error(numbers_of(x.grad(), device), reference.input_gradient));
-    errors.add(name + ", weight gradient", relative_error(numbers_of(w.grad(), device), reference.weight_gradient));
-  }
-  return errors.measurement;
-}
-
 /// Residuals are formed with the oracle's matmul, not with the library under test.
 Outcome linear_algebra(Device device, const Context& context) {
   constexpr std::int64_t n = 64;
@@ -235,12 +204,11 @@ Registry numeric_tests(Device device) {
   const auto on_device = [=](Outcome (*test)(Device, const Context&)) -> TestFunction {
     return [=](const Context& context) { return test(device, context); };
   };
-  const std::string level = device == Device::cuda ? "gpu." : "cpu.";
+  const std::string level = level_of(device);
   Registry tests{{level + "elementwise.fp32", on_device(elementwise)},
                  {level + "matmul.fp64", matmul(device, at::kDouble)},
                  {level + "matmul.fp32", matmul(device, at::kFloat)},
                  {level + "matmul.bf16", matmul(device, at::kBFloat16)},
-                 {level + "conv2d.fp32", on_device(conv2d)},
                  {level + "linear_algebra.fp64", on_device(linear_algebra)},
                  {level + "fft.fp64", on_device(fft)},
                  {level + "random", on_device(random_numbers)}};

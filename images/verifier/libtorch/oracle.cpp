@@ -38,7 +38,87 @@ void for_each_product(const ConvolutionShape& s, Visit visit) {
   }
 }
 
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+/// weights · input + bias for one sample: `rows` numbers.
+Numbers affine(const Numbers& weights, const Numbers& bias, const double* input, std::size_t rows) {
+  const auto columns = weights.size() / rows;
+  Numbers sums = bias;
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t i = 0; i < columns; ++i) sums[row] += weights[row * columns + i] * input[i];
+  }
+  return sums;
+}
+
+/// Runs `cell` (gates of the input, gates of the hidden state, hidden state, second state) over all steps.
+template <typename Cell>
+Numbers reference_recurrent(const Numbers& input, const RecurrentWeights& weights, const RecurrentShape& shape,
+                            Cell cell) {
+  const auto in = static_cast<std::size_t>(shape.in_size), hidden = static_cast<std::size_t>(shape.hidden_size);
+  const auto batch = static_cast<std::size_t>(shape.batch), steps = static_cast<std::size_t>(shape.steps);
+  Numbers outputs(steps * batch * hidden);
+  for (std::size_t sample = 0; sample < batch; ++sample) {
+    Numbers state(hidden, 0.0), second(hidden, 0.0);
+    for (std::size_t step = 0; step < steps; ++step) {
+      const auto place = step * batch + sample;
+      const auto of_input =
+          affine(weights.input, weights.input_bias, &input[place * in], weights.input_bias.size());
+      const auto of_state = affine(weights.hidden, weights.hidden_bias, state.data(), weights.hidden_bias.size());
+      for (std::size_t unit = 0; unit < hidden; ++unit) {
+        // Gate g of the unit stands at g · hidden + unit.
+        cell(&of_input[unit], &of_state[unit], hidden, state[unit], second[unit]);
+        outputs[place * hidden + unit] = state[unit];
+      }
+    }
+  }
+  return outputs;
+}
+
 }  // namespace
+
+Numbers reference_lstm(const Numbers& input, const RecurrentWeights& weights, const RecurrentShape& shape) {
+  return reference_recurrent(
+      input, weights, shape, [](const double* x, const double* h, std::size_t stride, double& state, double& cell) {
+        const auto gate = [&](std::size_t index) { return x[index * stride] + h[index * stride]; };
+        cell = sigmoid(gate(1)) * cell + sigmoid(gate(0)) * std::tanh(gate(2));
+        state = sigmoid(gate(3)) * std::tanh(cell);
+      });
+}
+
+Numbers reference_gru(const Numbers& input, const RecurrentWeights& weights, const RecurrentShape& shape) {
+  return reference_recurrent(input, weights, shape,
+                             [](const double* x, const double* h, std::size_t stride, double& state, double&) {
+                               const double reset = sigmoid(x[0] + h[0]);
+                               const double update = sigmoid(x[stride] + h[stride]);
+                               const double fresh = std::tanh(x[2 * stride] + reset * h[2 * stride]);
+                               state = (1 - update) * fresh + update * state;
+                             });
+}
+
+Numbers reference_attention(const Numbers& query, const Numbers& key, const Numbers& value,
+                            const AttentionShape& shape, Mask mask) {
+  const auto length = static_cast<std::size_t>(shape.length), width = static_cast<std::size_t>(shape.width);
+  Numbers output(query.size(), 0.0);
+  Numbers weights(length);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(shape.heads) * length; ++row) {
+    const auto head = row / length * length;
+    const auto seen = mask == Mask::causal ? row % length + 1 : length;
+    double sum = 0;
+    for (std::size_t other = 0; other < seen; ++other) {
+      double score = 0;
+      for (std::size_t i = 0; i < width; ++i) score += query[row * width + i] * key[(head + other) * width + i];
+      weights[other] = std::exp(score / std::sqrt(static_cast<double>(width)));
+      sum += weights[other];
+    }
+    for (std::size_t other = 0; other < seen; ++other) {
+      for (std::size_t i = 0; i < width; ++i)
+        output[row * width + i] += weights[other] / sum * value[(head + other) * width + i];
+    }
+  }
+  return output;
+}
 
 Numbers reference_matmul(const Numbers& a, const Numbers& b, std::int64_t rows, std::int64_t inner,
                          std::int64_t columns) {

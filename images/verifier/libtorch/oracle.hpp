@@ -32,6 +32,29 @@ struct ConvolutionReference {
 ConvolutionReference reference_conv2d(const Numbers& input, const Numbers& weight, const Numbers& output_gradient,
                                       const ConvolutionShape& shape);
 
+struct RecurrentShape {
+  std::int64_t steps, batch, in_size, hidden_size;
+};
+
+/// Of a recurrent layer: (gates · hidden × in), (gates · hidden × hidden), and two biases of gates · hidden.
+struct RecurrentWeights {
+  Numbers input, hidden, input_bias, hidden_bias;
+};
+
+/// Outputs (steps × batch × hidden) of one layer that starts from zeros, by the equations of torch.nn.LSTM's and
+/// torch.nn.GRU's documentation, gates in their order there (i f g o, r z n).
+Numbers reference_lstm(const Numbers& input, const RecurrentWeights& weights, const RecurrentShape& shape);
+Numbers reference_gru(const Numbers& input, const RecurrentWeights& weights, const RecurrentShape& shape);
+
+struct AttentionShape {
+  std::int64_t heads, length, width;
+};
+enum class Mask { none, causal };
+
+/// softmax(query · keyᵀ / √width) · value for every head; each is (heads × length × width).
+Numbers reference_attention(const Numbers& query, const Numbers& key, const Numbers& value,
+                            const AttentionShape& shape, Mask mask);
+
 /// The discrete Fourier transform by its definition.
 std::vector<std::complex<double>> reference_dft(const Numbers& signal);
 

@@ -10,6 +10,11 @@ namespace torchkiln::verifier {
 /// Where a computation runs: the processor, or the first GPU.
 enum class Device { cpu, cuda };
 
+/// "cpu." or "gpu.", with which the ids of a device's tests begin.
+inline std::string level_of(Device device) {
+  return device == Device::cuda ? "gpu." : "cpu.";
+}
+
 /// Errors by name; the worst of them is what is measured.
 struct Errors {
   void add(const std::string& name, double error) {
@@ -27,9 +32,17 @@ struct Errors {
 Registry library_tests();
 Registry version_tests();
 Registry numeric_tests(Device device);
+Registry convolution_tests(Device device);
+Registry sequence_tests(Device device);
+Registry mixed_precision_tests(Device device);
+Registry determinism_tests(Device device);
 Registry autograd_tests();
 Registry training_tests(Device device);
+Registry model_tests(Device device);
+Registry compiler_tests();
 Registry cuda_tests();
+Registry speed_tests();
+Registry soak_tests(Device device);
 Registry collective_tests();
 
 /// Of the first GPU; 0 where there is none.

@@ -15,10 +15,11 @@
 namespace torchkiln::verifier {
 namespace {
 
-constexpr std::int64_t k_side = 16;
+constexpr std::int64_t k_colours = 3;
+constexpr std::int64_t k_side = 32;  // as CIFAR's pictures
 constexpr std::int64_t k_batch = 64;
 constexpr std::int64_t k_trained_on = k_batch * Trainer::k_epoch_steps;
-constexpr std::int64_t k_held_out = 512;
+constexpr std::int64_t k_held_out = 256;
 constexpr double k_noise = 0.7;
 constexpr double k_learning_rate = 0.05;
 constexpr double k_momentum = 0.9;
@@ -32,21 +33,22 @@ struct Pictures {
 Pictures draw(const std::vector<Numbers>& patterns, std::int64_t count, Random& random) {
   Pictures pictures;
   std::vector<float> pixels;
-  pixels.reserve(static_cast<std::size_t>(count * k_side * k_side));
+  pixels.reserve(static_cast<std::size_t>(count * k_colours * k_side * k_side));
   for (std::int64_t i = 0; i < count; ++i) {
     const auto label = random.below(Trainer::k_classes);
     const auto down = random.below(3) + k_side - 1;
     const auto right = random.below(3) + k_side - 1;
-    for (std::int64_t y = 0; y < k_side; ++y) {
+    for (std::int64_t row = 0; row < k_colours * k_side; ++row) {
       for (std::int64_t x = 0; x < k_side; ++x) {
-        const auto source = (y + down) % k_side * k_side + (x + right) % k_side;
+        const auto y = row / k_side * k_side + (row + down) % k_side;
+        const auto source = y * k_side + (x + right) % k_side;
         const double pixel = patterns[static_cast<std::size_t>(label)][static_cast<std::size_t>(source)];
         pixels.push_back(static_cast<float>(pixel + k_noise * random.normal()));
       }
     }
     pictures.labels.push_back(label);
   }
-  pictures.images = at::tensor(pixels).reshape({count, 1, k_side, k_side});
+  pictures.images = at::tensor(pixels).reshape({count, k_colours, k_side, k_side});
   return pictures;
 }
 
@@ -62,11 +64,12 @@ struct Network : torch::nn::Module {
   Network() {
     using torch::nn::Conv2dOptions;
     // No bias before a normalisation that takes it away again: its gradient would be nothing but rounding.
-    first = register_module("first", torch::nn::Conv2d(Conv2dOptions(1, 8, 3).padding(1).bias(false)));
+    first = register_module("first",
+                            torch::nn::Conv2d(Conv2dOptions(k_colours, 8, 3).stride(2).padding(1).bias(false)));
     norm = register_module("norm", torch::nn::BatchNorm2d(8));
     second = register_module("second", torch::nn::Conv2d(Conv2dOptions(8, 16, 3).stride(2).padding(1)));
     third = register_module("third", torch::nn::Conv2d(Conv2dOptions(16, 32, 3).stride(2).padding(1)));
-    last = register_module("last", torch::nn::Linear(32 * k_side / 4 * k_side / 4, Trainer::k_classes));
+    last = register_module("last", torch::nn::Linear(32 * k_side / 8 * k_side / 8, Trainer::k_classes));
   }
 
   at::Tensor forward(const at::Tensor& images) {
@@ -102,7 +105,7 @@ struct Trainer::State {
         optimiser(network->parameters(), torch::optim::SGDOptions(k_learning_rate).momentum(k_momentum)) {
     Random random(setting.data_seed);
     std::vector<Numbers> patterns;
-    for (int label = 0; label < k_classes; ++label) patterns.push_back(random.normals(k_side * k_side));
+    for (int label = 0; label < k_classes; ++label) patterns.push_back(random.normals(k_colours * k_side * k_side));
     auto trained_on = draw(patterns, k_trained_on, random);
     const auto held_out = draw(patterns, k_held_out, random);
     order.resize(k_trained_on);

@@ -1,6 +1,6 @@
-// Trains a small convolutional network on generated pictures. The picture classes are noise patterns, shifted and
-// buried in more noise: a network that learns tells them apart, one that does not stays at chance, and one that is
-// shown shuffled labels can only learn by heart. Torch stays behind this header.
+// Trains a small convolutional network on generated pictures of CIFAR's shape. The picture classes are noise
+// patterns, shifted and buried in more noise: a network that learns tells them apart, one that does not stays at
+// chance, and one that is shown shuffled labels can only learn by heart. Torch stays behind this header.
 #pragma once
 
 #include "libtorch/tests.hpp"
@@ -31,7 +31,7 @@ class Trainer {
   };
 
   static constexpr int k_classes = 8;
-  static constexpr int k_epoch_steps = 16;
+  static constexpr int k_epoch_steps = 8;
 
   explicit Trainer(const Setting& setting);
   ~Trainer();

@@ -11,7 +11,7 @@
 namespace torchkiln::verifier {
 namespace {
 
-constexpr int k_steps = 3 * Trainer::k_epoch_steps;
+constexpr int k_steps = 5 * Trainer::k_epoch_steps;
 constexpr int k_followed_steps = 5;
 
 struct Run {
@@ -136,7 +136,7 @@ Outcome follows_cpu(const Run& right, const Context& context) {
 }  // namespace
 
 Registry training_tests(Device device) {
-  const std::string level = device == Device::cuda ? "gpu." : "cpu.";
+  const std::string level = level_of(device);
   const auto shared = std::make_shared<SharedRun>();
   const auto right = [=](const Context& context) -> const Run& { return shared->get(device, context); };
   Registry tests{

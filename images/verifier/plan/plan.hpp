@@ -37,8 +37,14 @@ struct Test {
   std::vector<std::string> needs;
 };
 
+/// The opt-in test that keeps the devices busy, at the level cpu or gpu.
+struct Soak {
+  Level level = Level::gpu;
+  double seconds = 0;  ///< 0: there is none
+};
+
 /// All tests, level by level, in the order in which they run. Ids are unique and begin with their level's name.
-std::vector<Test> plan();
+std::vector<Test> plan(const Soak& soak = {});
 
 std::string_view name_of(Level level);
 std::string_view name_of(Program program);

@@ -59,10 +59,11 @@ bool write_report(const std::string& path, const std::string& text) {
   return !error;
 }
 
-std::vector<Test> up_to(Level level) {
-  auto tests = plan();
-  tests.erase(std::remove_if(tests.begin(), tests.end(), [&](const Test& test) { return test.level > level; }),
-              tests.end());
+std::vector<Test> asked_for(const Options& options) {
+  auto tests = plan(options.soak());
+  tests.erase(
+      std::remove_if(tests.begin(), tests.end(), [&](const Test& test) { return test.level > options.level; }),
+      tests.end());
   return tests;
 }
 
@@ -80,14 +81,15 @@ Assignment assignment(const Options& options) {
   const fs::path self = fs::read_symlink("/proc/self/exe");
   const fs::path prefix = self.parent_path().parent_path();
   Assignment assignment;
-  assignment.tests = chosen(up_to(options.level), options.only);
+  assignment.tests = chosen(asked_for(options), options.only);
   assignment.commands = {{Program::boot, {self, "--run-boot-tests"}},
                          {Program::libtorch, {prefix / "libexec/torchkiln/verify-libtorch"}},
                          {Program::python, {prefix / "bin/python3", prefix / "share/torchkiln/verify_python.py"}}};
   assignment.seed = options.seed;
+  assignment.soak_s = options.soak_s;
   assignment.scratch = make_scratch();
   assignment.prefix = prefix;
-  assignment.site_packages = prefix / KILN_SITE_PACKAGES_BELOW_PREFIX;
+  assignment.site_packages = (prefix / KILN_SITE_PACKAGES_BELOW_PREFIX).lexically_normal();
   return assignment;
 }
 
@@ -110,8 +112,8 @@ int verify(const Options& options) {
   report.nonce = options.nonce;
   report.seed = options.seed;
   report.asked = options.level;
-  report.planned = up_to(options.level).size();
-  report.reached = level_reached(plan(), findings.results);
+  report.planned = asked_for(options).size();
+  report.reached = level_reached(plan(options.soak()), findings.results);
   report.facts = std::move(findings.facts);
   report.results = std::move(findings.results);
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -142,7 +144,7 @@ int run(const std::vector<std::string>& arguments) {
       std::cout << k_usage;
       return 0;
     case Options::Task::list:
-      std::cout << text_of(plan_document(plan()));
+      std::cout << text_of(plan_document(plan(options.soak())));
       return 0;
     case Options::Task::run_boot_tests:
       return run_boot_tests();

@@ -19,6 +19,11 @@ struct Options {
   std::string json;
   std::vector<std::string> only;
   std::uint64_t seed = 1;
+  /// 0: no soak test.
+  double soak_s = 0;
+
+  /// At the level asked for, or gpu above that: it is about devices, not about what is between them.
+  Soak soak() const { return {level >= Level::gpu ? Level::gpu : Level::cpu, soak_s}; }
 };
 
 extern const char* const k_usage;

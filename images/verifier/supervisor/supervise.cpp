@@ -73,7 +73,8 @@ class Supervision {
     const Json context = {{"seed", m_assignment.seed},
                           {"scratch", m_assignment.scratch},
                           {"prefix", m_assignment.prefix},
-                          {"site_packages", m_assignment.site_packages}};
+                          {"site_packages", m_assignment.site_packages},
+                          {"soak_s", m_assignment.soak_s}};
     m_child->send(context.dump() + "\n");
     const auto reading = m_child->next(deadline_after(m_assignment.start_timeout_s), m_interrupted);
     if (reading.event == Child::Event::interrupted) return unmeasured(test, Verdict::skip, k_interrupted);

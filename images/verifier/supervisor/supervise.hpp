@@ -21,6 +21,7 @@ struct Assignment {
   std::string scratch;
   std::string prefix;
   std::string site_packages;
+  double soak_s = 0;
   /// From a program's start to its facts: reading 3 GB of libraries from a cold disk takes its time.
   double start_timeout_s = 120;
 };

@@ -2,6 +2,7 @@
 
 #include "supervisor/options.hpp"
 #include "supervisor/report.hpp"
+#include "worker/fault.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -62,11 +63,11 @@ TEST_CASE("a need is an earlier test of the same or a lower level") {
 TEST_CASE("all of level gpu hangs on gpu.device, and all of multi-gpu on two GPUs") {
   for (const auto& test : plan()) {
     INFO(test.id);
-    if (test.level == Level::gpu && test.id != "gpu.device")
-      CHECK(test.needs == std::vector<std::string>{"gpu.device"});
-    if (test.level == Level::multi_gpu && test.id != "multi-gpu.devices") {
-      CHECK(test.needs == std::vector<std::string>{"multi-gpu.devices"});
-    }
+    const auto needs = [&](const std::string& id) {
+      return std::find(test.needs.begin(), test.needs.end(), id) != test.needs.end();
+    };
+    if (test.level == Level::gpu && test.id != "gpu.device") CHECK(needs("gpu.device"));
+    if (test.level == Level::multi_gpu && test.id != "multi-gpu.devices") CHECK(needs("multi-gpu.devices"));
   }
 }
 
@@ -123,6 +124,38 @@ TEST_CASE("options: the defaults, every option, and both ways to give a value") 
   CHECK(options.only == std::vector<std::string>{"gpu.device"});
 }
 
+TEST_CASE("a soak test is in the plan only when it is asked for, at the level of the devices it is about") {
+  const auto ids = [](const std::vector<std::string>& arguments) {
+    std::set<std::string> found;
+    for (const auto& test : plan(std::get<Options>(parse_options(arguments)).soak())) found.insert(test.id);
+    return found;
+  };
+  CHECK(ids({"--level", "gpu"}).count("gpu.soak") == 0);
+  CHECK(ids({"--level", "gpu", "--soak", "60"}).count("gpu.soak") == 1);
+  CHECK(ids({"--level", "multi-gpu", "--soak", "60"}).count("gpu.soak") == 1);
+  CHECK(ids({"--level", "cpu", "--soak", "60"}).count("cpu.soak") == 1);
+  CHECK(ids({"--level", "cpu", "--soak", "60"}).count("gpu.soak") == 0);
+}
+
+TEST_CASE("every fault of the host is known to both kinds of program") {
+  const auto script = source("python/verify_python.py");
+  const auto program = source("worker/fault.cpp");
+  const auto begin = script.find("HOST_FAULTS = (");
+  std::istringstream list(script.substr(begin, script.find(")\n", begin) - begin));
+  std::size_t count = 0;
+  for (std::string line; std::getline(list, line);) {
+    const auto quote = line.find('"');
+    if (quote == std::string::npos) continue;
+    ++count;
+    const auto text = line.substr(quote, line.rfind('"') + 1 - quote);
+    INFO(text);
+    CHECK(program.find(text) != std::string::npos);
+    CHECK(fault_of("CUDA error: " + text.substr(1, text.size() - 2)) == Fault::host);
+  }
+  CHECK(count == 14);
+  CHECK(fault_of("CUDA error: an illegal memory access was encountered") == Fault::image);
+}
+
 TEST_CASE("options: what is wrong is said") {
   const auto wrong = [](const std::vector<std::string>& arguments) {
     return std::get<std::string>(parse_options(arguments));
@@ -131,6 +164,8 @@ TEST_CASE("options: what is wrong is said") {
   CHECK(wrong({"--seed", "12x"}) == "--seed is a whole number, not 12x");
   CHECK(wrong({"--seed", "-1"}) == "--seed is a whole number, not -1");
   CHECK(wrong({"--nonce"}) == "--nonce needs a value, or is not an option");
+  CHECK(wrong({"--soak", "0"}) == "--soak is a number of seconds, 1 to 86400, not 0");
+  CHECK(wrong({"--soak", "86401"}) == "--soak is a number of seconds, 1 to 86400, not 86401");
   CHECK(wrong({"--colour", "red"}) == "unknown option --colour");
   CHECK(wrong({"--only", "cpu.nothing"}) == "--only cpu.nothing: no such test; --list shows them");
   CHECK(wrong({"--only", "gpu.device"}) == "--only gpu.device is a test of level gpu: ask for that --level");

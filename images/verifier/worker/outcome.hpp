@@ -48,6 +48,8 @@ struct Context {
   std::string prefix;
   /// prefix + lib/python3.11/site-packages.
   std::string site_packages;
+  /// How long the soak test keeps the devices busy; 0 where nobody asked for it.
+  double soak_s = 0;
 };
 
 }  // namespace torchkiln::verifier

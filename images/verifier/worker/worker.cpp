@@ -1,5 +1,7 @@
 #include "worker/worker.hpp"
 
+#include "worker/fault.hpp"
+
 #include <cmath>
 #include <exception>
 #include <iostream>
@@ -91,9 +93,11 @@ std::optional<Context> read_context() {
   const auto prefix = text_member(json, "prefix");
   const auto site_packages = text_member(json, "site_packages");
   const auto seed = json.find("seed");
-  if (!scratch || !prefix || !site_packages || seed == json.end() || !seed->is_number_unsigned())
+  const auto soak = json.find("soak_s");
+  if (!scratch || !prefix || !site_packages || seed == json.end() || !seed->is_number_unsigned() ||
+      soak == json.end() || !soak->is_number())
     return std::nullopt;
-  return Context{seed->get<std::uint64_t>(), *scratch, *prefix, *site_packages};
+  return Context{seed->get<std::uint64_t>(), *scratch, *prefix, *site_packages, soak->get<double>()};
 }
 
 Outcome run_test(const Registry& registry, const std::string& id, const Context& context) {
@@ -105,8 +109,8 @@ Outcome run_test(const Registry& registry, const std::string& id, const Context&
     // torch's errors go on for pages; their first line says what is wrong.
     const std::string text = error.what();
     const auto end_of_line = text.find('\n');
-    if (end_of_line == std::string::npos) return Failure{text, Fault::image, {}};
-    return Failure{text.substr(0, end_of_line), Fault::image, {{"error", text}}};
+    if (end_of_line == std::string::npos) return Failure{text, fault_of(text), {}};
+    return Failure{text.substr(0, end_of_line), fault_of(text), {{"error", text}}};
   }
 }
 

@@ -1,7 +1,7 @@
 // The loop of a test program. It reads lines of JSON from its standard input and answers each with one line on its
 // standard output:
-//   {"seed":1,"scratch":"…","prefix":"…","site_packages":"…"}   first; the answer says that the program has
-//   started:
+//   {"seed":1,"scratch":"…","prefix":"…","site_packages":"…","soak_s":0}   first; the answer says that the program
+//   has started:
 //     {"facts":{"versions":{…},"host":{…}}}
 //   {"test":"cpu.random"}                                       then, as often as the supervisor likes:
 //     {"test":"cpu.random","measured":1.3,"details":{…}}  or  {"test":"cpu.random","failure":"…","fault":"host"}

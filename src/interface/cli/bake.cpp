@@ -65,7 +65,10 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
     baked.verified_before = true;
     return baked;
   }
-  const verify::VerifyRequest request{layout, built.image, level, std::nullopt, &lock};
+  verify::VerifyRequest request{.layout = layout, .image = built.image, .level = level};
+  request.lock = &lock;
+  TK_TRY(const auto manifests, session.manifests());
+  TK_TRY(request.baselines, verify::read_baselines(manifests / "baselines/gpu.toml"));
   TK_TRY(auto verification, verify::verify(request, session.cache(), session.progress()));
   TK_CHECK(sys::write_file(baked.report_file, verification.report));
   base::Step step(session.progress(), "Stamping", built.image.name);

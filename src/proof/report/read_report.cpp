@@ -30,6 +30,11 @@ Result<TestOutcome> read_test(const JsonValue& value) {
   TK_TRY(test.reason, value.text_or_empty("reason"));
   TK_TRY(test.measured, scalar(value, "measured"));
   TK_TRY(test.limit, scalar(value, "limit"));
+  TK_TRY(test.measures, value.text_or_empty("measures"));
+  TK_TRY(test.compare, value.text_or_empty("compare"));
+  TK_TRY(test.unit, value.text_or_empty("unit"));
+  TK_TRY(test.fault, value.text_or_empty("fault"));
+  TK_TRY(test.details, details(value));
   TK_TRY(const auto duration, value.find("seconds"));
   if (duration) {
     TK_TRY(test.duration_s, duration->number());

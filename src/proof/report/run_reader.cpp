@@ -72,6 +72,21 @@ Result<document::ParsedJson> scalar(const JsonValue& parent, std::string_view ke
   return value->json();
 }
 
+Result<document::ParsedJson> details(const JsonValue& parent) {
+  TK_TRY(const auto found, parent.find("details"));
+  if (!found) return document::ParsedJson(nullptr);
+  TK_TRY(const auto members, found->members());
+  for (const auto& [name, value] : members) {
+    const auto& json = value.json();
+    const bool is_curve = json.is_array() && std::all_of(json.begin(), json.end(), [](const auto& point) {
+                            return point.is_number() || point.is_string();  // "nan" and "inf" are texts
+                          });
+    if (!is_curve && !json.is_number() && !json.is_string() && !json.is_null())
+      return value.wrong("is neither a number, a text nor a curve");
+  }
+  return found->json();
+}
+
 Result<std::vector<GpuFacts>> gpus(const JsonValue& parent, std::string_view key, std::string_view capability_key) {
   std::vector<GpuFacts> all;
   TK_TRY(const auto found, parent.find(key));

@@ -20,6 +20,8 @@ base::Result<Level> level(const document::JsonValue& parent, std::string_view ke
 base::Result<TestVerdict> verdict(const document::JsonValue& parent);
 /// A number, a text, a boolean or null.
 base::Result<document::ParsedJson> scalar(const document::JsonValue& parent, std::string_view key);
+/// The member "details": an object of numbers, texts and arrays of numbers; null where there is none.
+base::Result<document::ParsedJson> details(const document::JsonValue& parent);
 base::Result<std::vector<GpuFacts>> gpus(const document::JsonValue& parent, std::string_view key,
                                          std::string_view capability_key);
 

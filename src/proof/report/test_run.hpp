@@ -36,6 +36,11 @@ struct TestOutcome {
   std::string reason;             ///< why it failed, warned or was skipped
   document::ParsedJson measured;  ///< a number, a text or null
   document::ParsedJson limit;     ///< likewise
+  std::string measures;           ///< what is measured, as a phrase; may be empty, as the next three
+  std::string compare;            ///< how the measured value stands to the limit: "at most"
+  std::string unit;
+  std::string fault;             ///< whose a failure is: "image" or "host"
+  document::ParsedJson details;  ///< an object of numbers, texts and curves (arrays of numbers), or null
   double duration_s = 0;
 };
 

@@ -20,6 +20,10 @@ Json document_of(const TestRun& run) {
     if (!test.reason.empty()) one["reason"] = test.reason;
     if (!test.measured.is_null()) one["measured"] = Json(test.measured);
     if (!test.limit.is_null()) one["limit"] = Json(test.limit);
+    for (const auto& [key, text] : {std::pair{"measures", &test.measures}, std::pair{"compare", &test.compare},
+                                    std::pair{"unit", &test.unit}, std::pair{"fault", &test.fault}})
+      if (!text->empty()) one[key] = *text;
+    if (!test.details.is_null() && !test.details.empty()) one["details"] = Json(test.details);
     one["seconds"] = static_cast<double>(static_cast<std::int64_t>(test.duration_s * 1000 + 0.5)) / 1000;
     tests.push_back(std::move(one));
   }

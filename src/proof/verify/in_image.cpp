@@ -2,6 +2,7 @@
 
 #include "foundation/base/text.hpp"
 #include "foundation/document/json.hpp"
+#include "proof/report/run_reader.hpp"
 
 #include <algorithm>
 #include <set>
@@ -13,12 +14,13 @@ namespace torchkiln::verify {
 using base::Result;
 using document::JsonValue;
 using report::Level;
+using report::name;
 using report::TestOutcome;
 using report::TestVerdict;
 
 namespace {
 
-constexpr double k_run_timeout_s = 3600, k_list_timeout_s = 120;
+constexpr double k_list_timeout_s = 120;
 
 TestOutcome failed(const std::string& id, Level level, std::string reason) {
   TestOutcome test;
@@ -71,6 +73,11 @@ Result<TestOutcome> read_test(const JsonValue& item) {
   if (measured && (measured->json().is_number() || measured->json().is_string())) test.measured = measured->json();
   TK_TRY(const auto limit, item.find("limit"));
   if (limit && (limit->json().is_number() || limit->json().is_string())) test.limit = limit->json();
+  TK_TRY(test.measures, item.text_or_empty("measures"));
+  TK_TRY(test.compare, item.text_or_empty("compare"));
+  TK_TRY(test.unit, item.text_or_empty("unit"));
+  TK_TRY(test.fault, item.text_or_empty("fault"));
+  TK_TRY(test.details, report::details(item));
   TK_TRY(const auto seconds, item.find("seconds"));
   if (seconds) {
     TK_TRY(test.duration_s, seconds->number());
@@ -177,23 +184,29 @@ runtime::RunRequest request_for(const oci::ImageConfig& config, std::vector<std:
   return request;
 }
 
-Result<InImageResult> run_in_image(const runtime::Runner& runner, runtime::RuntimeKind kind,
-                                   const std::vector<std::filesystem::path>& lower, const oci::ImageConfig& config,
-                                   Level level, const std::string& nonce, base::Step& step) {
-  auto list = request_for(config, {"torchkiln-verify", "--list"});
+Result<InImageResult> run_in_image(const RunInImage& run, const oci::ImageConfig& config, Level level,
+                                   const std::string& nonce, const RunLimits& limits, base::Step& step) {
+  std::vector<std::string> soak;
+  if (limits.soak_s > 0) soak = {"--soak", std::to_string(limits.soak_s)};
+  const auto call = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), soak.begin(), soak.end());
+    auto request = request_for(config, std::move(arguments));
+    request.memory_files_limit_bytes = limits.shared_memory_bytes;
+    return request;
+  };
+  auto list = call({"torchkiln-verify", "--list", "--level", std::string(name(level))});
   list.timeout_s = k_list_timeout_s;
-  TK_TRY(const auto listed, runner.run(kind, lower, list));
+  TK_TRY(const auto listed, run(list));
   if (listed.exit_status != 0 || listed.timed_out)
     return only_failure(fmt::format("torchkiln-verify --list ended with status {}: {}", listed.exit_status,
                                     base::trim(listed.errors.substr(0, 300))));
-  auto test = request_for(
-      config, {"torchkiln-verify", "--level", std::string(report::name(level)), "--nonce", nonce, "--json", "-"});
-  test.timeout_s = k_run_timeout_s;
+  auto test = call({"torchkiln-verify", "--level", std::string(name(level)), "--nonce", nonce, "--json", "-"});
+  test.timeout_s = limits.timeout_s + limits.soak_s;
   test.on_line = [&step](std::string_view line) { step.output(line); };
   if (level >= Level::gpu) test.gpus = runtime::Gpus::all;
-  TK_TRY(const auto tested, runner.run(kind, lower, test));
+  TK_TRY(const auto tested, run(test));
   if (tested.timed_out)
-    return only_failure(fmt::format("torchkiln-verify did not end within {:.0f} s", k_run_timeout_s));
+    return only_failure(fmt::format("torchkiln-verify did not end within {:.0f} s", test.timeout_s));
   return judge_answers(listed.output, tested.output, level, nonce);
 }
 

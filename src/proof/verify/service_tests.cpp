@@ -106,16 +106,14 @@ std::vector<std::string> jupyter_faults(std::string_view settings) {
   return faults;
 }
 
-Result<std::vector<report::TestOutcome>> run_service_tests(const runtime::Runner& runner, runtime::RuntimeKind kind,
-                                                           const std::vector<std::filesystem::path>& lower,
-                                                           const oci::ImageConfig& config, spec::Variant variant,
-                                                           base::Step& step) {
+Result<std::vector<report::TestOutcome>> run_service_tests(const RunInImage& run, const oci::ImageConfig& config,
+                                                           spec::Variant variant, base::Step& step) {
   std::vector<report::TestOutcome> tests;
   for (const auto& service : k_services) {
     if (!variant.has(service.part)) continue;
     auto request = request_for(config, {"sh", "-c", service.script});
     request.timeout_s = k_service_timeout_s;
-    TK_TRY(const auto outcome, runner.run(kind, lower, request));
+    TK_TRY(const auto outcome, run(request));
     std::vector<std::string> faults;
     if (outcome.exit_status != 0 || outcome.timed_out)
       faults.push_back(fmt::format("its settings cannot be read: {}", base::trim(outcome.errors.substr(0, 300))));

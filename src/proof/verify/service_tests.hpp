@@ -3,10 +3,10 @@
 // programs themselves, started in the image, say of their settings.
 
 #include "assembly/oci/image_config.hpp"
-#include "assembly/runtime/runtime.hpp"
 #include "foundation/base/progress.hpp"
 #include "knowledge/spec/variant.hpp"
 #include "proof/report/test_run.hpp"
+#include "proof/verify/in_image.hpp"
 
 #include <filesystem>
 #include <string>
@@ -16,9 +16,7 @@
 namespace torchkiln::verify {
 
 /// "boot.sshd" and "boot.jupyter", as far as the variant has these parts.
-base::Result<std::vector<report::TestOutcome>> run_service_tests(const runtime::Runner& runner,
-                                                                 runtime::RuntimeKind kind,
-                                                                 const std::vector<std::filesystem::path>& lower,
+base::Result<std::vector<report::TestOutcome>> run_service_tests(const RunInImage& run,
                                                                  const oci::ImageConfig& config,
                                                                  spec::Variant variant, base::Step& step);
 

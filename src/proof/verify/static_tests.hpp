@@ -11,9 +11,6 @@
 
 namespace torchkiln::verify {
 
-/// The variant that an image says it is; runtime when it says nothing, since images without parts were the first.
-spec::Variant variant_of(const oci::ImageConfig& config);
-
 /// `lower` are the unpacked layers, lowest first; `lock` may be nullptr.
 base::Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& layout, const oci::Image& image,
                                                                 const oci::ImageConfig& config,

@@ -3,7 +3,9 @@
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
+#include "proof/verify/container_tests.hpp"
 #include "proof/verify/in_image.hpp"
+#include "proof/verify/label_tests.hpp"
 #include "proof/verify/service_tests.hpp"
 #include "proof/verify/static_tests.hpp"
 
@@ -77,10 +79,21 @@ Result<Verification> verify(const VerifyRequest& request, const engine::Cache& c
   TK_TRY(run.tests, run_static_tests(request.layout, request.image, config, request.lock, lower, step));
   if (request.level > Level::static_) {
     auto runner = cache.runner();
-    TK_TRY(const auto kind, runner.choose(request.runtime));
-    TK_TRY(auto inside, run_in_image(runner, kind, lower, config, request.level, run.nonce, step));
+    auto kind = request.engine && request.engine->engine == oci::Engine::podman ? runtime::RuntimeKind::podman
+                                                                                : runtime::RuntimeKind::docker;
+    if (!request.engine) {
+      TK_TRY(kind, runner.choose(request.runtime));
+    }
+    const RunInImage run_request = [&](const runtime::RunRequest& wanted) {
+      return request.engine ? runner.run_in_engine(kind, request.engine->name, wanted)
+                            : runner.run(kind, lower, wanted);
+    };
+    TK_TRY(auto inside, run_in_image(run_request, config, request.level, run.nonce, request.limits, step));
     for (auto& test : inside.tests) run.tests.push_back(std::move(test));
-    TK_TRY(auto services, run_service_tests(runner, kind, lower, config, variant_of(config), step));
+    warn_if_slow(run.tests, inside.host.gpus, request.baselines);
+    TK_TRY(auto container, run_container_tests(run_request, config, variant_of(config), step));
+    for (auto& test : container) run.tests.push_back(std::move(test));
+    TK_TRY(auto services, run_service_tests(run_request, config, variant_of(config), step));
     for (auto& test : services) run.tests.push_back(std::move(test));
     run.versions = std::move(inside.versions);
     run.host.driver = inside.host.driver;

@@ -6,9 +6,12 @@
 
 #include "assembly/engine/cache.hpp"
 #include "assembly/oci/layout.hpp"
+#include "assembly/oci/reference.hpp"
 #include "foundation/base/progress.hpp"
 #include "plan/lock/lock.hpp"
 #include "proof/report/test_run.hpp"
+#include "proof/verify/baseline.hpp"
+#include "proof/verify/in_image.hpp"
 
 #include <optional>
 #include <string>
@@ -24,8 +27,11 @@ struct VerifyRequest {
   const oci::Layout& layout;
   oci::Image image;
   Level level = Level::cpu;
-  std::optional<runtime::RuntimeKind> runtime;
+  std::optional<runtime::RuntimeKind> runtime;                ///< runc or crun
+  std::optional<oci::EngineReference> engine = std::nullopt;  ///< who holds the image and is to run it instead
   const lock::Lock* lock = nullptr;  ///< what the image should be made of; nothing: its own labels only
+  RunLimits limits = {};
+  std::vector<Baseline> baselines = {};  ///< what GPUs do elsewhere
 };
 
 struct Verification {

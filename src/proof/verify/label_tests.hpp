@@ -1,0 +1,41 @@
+#pragma once
+// Level static: whether what an image says of itself, in labels and environment, is so, and, where there is a lock,
+// is what the lock says. Each function lists what is wrong.
+
+#include "assembly/oci/image_config.hpp"
+#include "assembly/oci/layout.hpp"
+#include "plan/lock/lock.hpp"
+#include "proof/verify/image_tree.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace torchkiln::verify {
+
+/// The variant that an image says it is; runtime when it says nothing, since images without parts were the first.
+spec::Variant variant_of(const oci::ImageConfig& config);
+
+/// Where the image's wheels are, by the Python that its label names.
+std::string site_packages_of(const oci::ImageConfig& config);
+
+/// Versions of the installed distributions, by normalised name, as their METADATA says.
+base::Result<std::map<std::string, std::string>> installed_versions(const ImageTree& tree,
+                                                                    const std::string& site_packages);
+
+/// Labels that the installed wheels contradict.
+base::Result<std::vector<std::string>> label_faults(const oci::ImageConfig& config, const ImageTree& tree);
+
+/// Variables that hide GPUs, put other libraries or modules before the image's, or ask for another driver than the
+/// image's CUDA needs.
+std::vector<std::string> environment_faults(const oci::ImageConfig& config);
+
+/// Tag, labels and environment that are not those of the lock's recipe.
+std::vector<std::string> lock_faults(const oci::Image& image, const oci::ImageConfig& config,
+                                     const lock::Lock& lock);
+
+/// Wheels that are not those of the lock for this variant.
+base::Result<std::vector<std::string>> package_faults(const lock::Lock& lock, spec::Variant variant,
+                                                      const ImageTree& tree);
+
+}  // namespace torchkiln::verify

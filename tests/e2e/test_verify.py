@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""torchkiln verify, run by everything that runs containers here, on a small image whose verifier is a stand-in: a static
+program that tells what it sees of its container, or lies as its environment says."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+import browser
+import kiln
+
+sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
+import small_image  # noqa: E402
+
+PROGRAM = r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* Lines of /proc/net/dev below its two of heading that are not the loopback's. */
+static int interfaces(void) {
+  char line[512];
+  int count = -2;
+  FILE* file = fopen("/proc/net/dev", "r");
+  while (file && fgets(line, sizeof line, file)) count += strstr(line, " lo:") == NULL;
+  return count;
+}
+
+int main(int argc, char** argv) {
+  const char* mode = getenv("MODE") ? getenv("MODE") : "";
+  const char *nonce = "", *level = "boot", *soak = "0";
+  struct statvfs shm;
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (!strcmp(argv[i], "--nonce")) nonce = argv[i + 1];
+    if (!strcmp(argv[i], "--level")) level = argv[i + 1];
+    if (!strcmp(argv[i], "--soak")) soak = argv[i + 1];
+  }
+  if (argc > 1 && !strcmp(argv[1], "--list")) {
+    puts("{\"schema\":\"torchkiln.verifier-plan/1\",\"tests\":["
+         "{\"id\":\"boot.shm\",\"level\":\"boot\"},{\"id\":\"boot.network\",\"level\":\"boot\"}]}");
+    return 0;
+  }
+  if (!strcmp(mode, "hang")) sleep(600);
+  if (!strcmp(mode, "crash")) abort();
+  if (!strcmp(mode, "nonce")) nonce = "00000000000000000000000000000000";
+  statvfs("/dev/shm", &shm);
+  fprintf(stderr, "pass  boot.shm\npass  boot.network\n");
+  printf("{\"schema\":\"torchkiln.verifier/1\",\"nonce\":\"%s\",\"level\":\"%s\",\"versions\":{\"soak\":\"%s\"},\"host\":{},"
+         "\"tests\":[{\"id\":\"boot.shm\",\"level\":\"%s\",\"verdict\":\"%s\",\"reason\":\"\",\"measured\":%lu,\"limit\":0,"
+         "\"details\":{\"curve\":[2,1]}}",
+         nonce, level, soak, !strcmp(mode, "level") ? "cpu" : "boot", !strcmp(mode, "verdict") ? "fine" : "pass",
+         (unsigned long)(shm.f_blocks * shm.f_frsize >> 20));
+  if (strcmp(mode, "truncated"))
+    printf(",{\"id\":\"boot.network\",\"level\":\"boot\",\"verdict\":\"pass\",\"measured\":%d}", interfaces());
+  if (!strcmp(mode, "more")) printf(",{\"id\":\"gpu.device\",\"level\":\"gpu\",\"verdict\":\"pass\"}");
+  if (!strcmp(mode, "twice")) printf(",{\"id\":\"boot.network\",\"level\":\"boot\",\"verdict\":\"pass\"}");
+  puts("]}");
+  return 0;
+}
+"""
+
+# How a verifier may lie, and what is said of it.
+FORGED = {
+    "nonce": "is not the one that was asked with",
+    "truncated": None,  # the test that is missing fails, by its own name
+    "more": "has the test 'gpu.device', which is not in the plan",
+    "twice": "tells of 'boot.network' a second time",
+    "level": "moved 'boot.shm' to another level",
+    "verdict": "is no verdict",
+    "crash": "the verifier's report",
+}
+
+
+def stand_in() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = pathlib.Path(folder, "verifier.c"), pathlib.Path(folder, "verifier")
+        source.write_text(PROGRAM)
+        subprocess.run(["gcc", "-static", "-Os", "-s", "-o", program, source], check=True)
+        return program.read_bytes()
+
+
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.home = kiln.folder("home")
+        cls.layout = small_image.Layout(cls.home / "layout")
+        layer = cls.layout.layer({"bin/torchkiln-verify": stand_in()})
+        for tag in ("honest", "hang", *FORGED):
+            cls.layout.image(tag, [layer], env=[f"MODE={tag}"])
+
+    @classmethod
+    def tearDownClass(cls):
+        kiln.remove(kiln.WORK)
+
+    def verify(self, image, *options, environment=None):
+        """The report's tests by name, and all of the report."""
+        done = kiln.torchkiln("verify", image, "--level", "boot", "--json", "--progress", "plain", "--cache",
+                              self.home / "cache", *options, check=False, env=os.environ | (environment or {}))  # fmt: skip
+        self.assertEqual(done.returncode, 1, done.stderr)  # no torch is in it: level static is not reached
+        report = json.loads(done.stdout)
+        return {test["id"]: test for test in report["tests"]}, report, done.stderr
+
+    def reference(self, tag):
+        return f"oci:{self.home}/layout:{tag}"
+
+    def judge_honest(self, image, *options, environment=None):
+        tests, report, said = self.verify(image, "--shm-size", "96", *options, environment=environment)
+        self.assertEqual(tests["boot.shm"]["verdict"], "pass", tests)
+        self.assertEqual(tests["boot.shm"]["measured"], 96)
+        self.assertEqual(tests["boot.network"]["measured"], 0, "the container has a network")
+        self.assertIn("pass  boot.network", said)
+        return report
+
+    def test_runc_and_crun_run_it_without_network_and_with_the_shared_memory_asked_for(self):
+        for runtime in ("runc", "crun"):
+            report = self.judge_honest(self.reference("honest"), "--runtime", runtime)
+            self.assertEqual(report["host"]["runtime"], runtime)
+        report = self.judge_honest(self.reference("honest"), "--soak", "7")
+        self.assertEqual(report["versions"]["soak"], "7")
+
+    def test_docker_and_podman_run_the_images_that_they_hold(self):
+        with kiln.dockerd() as environment:
+            kiln.run(["skopeo", "copy", "--dest-daemon-host", environment["DOCKER_HOST"], self.reference("honest"),
+                      "docker-daemon:honest:1"])  # fmt: skip
+            self.assertEqual(self.judge_honest("docker:honest:1", environment=environment)["host"]["runtime"], "docker")
+        with kiln.containers() as environment:
+            name = kiln.run(["podman", "pull", "-q", self.reference("honest")], env=os.environ | environment).stdout.strip()
+            self.assertEqual(self.judge_honest(f"podman:{name}", environment=environment)["host"]["runtime"], "podman")
+
+    def test_a_verifier_that_lies_or_crashes_is_not_believed(self):
+        for mode, complaint in FORGED.items():
+            with self.subTest(mode):
+                tests, _, _ = self.verify(self.reference(mode))
+                if complaint is None:
+                    self.assertEqual(tests["boot.network"]["reason"], "planned, but not run")
+                    continue
+                self.assertEqual(tests["boot.verifier"]["verdict"], "fail")
+                self.assertIn(complaint, tests["boot.verifier"]["reason"])
+
+    def test_a_verifier_that_hangs_is_ended_at_the_timeout(self):
+        tests, _, _ = self.verify(self.reference("hang"), "--timeout", "3")
+        self.assertEqual(tests["boot.verifier"]["reason"], "torchkiln-verify did not end within 3 s")
+
+    def test_the_reports_are_junit_and_a_page_that_a_browser_shows(self):
+        files = [self.home / name for name in ("report.json", "report.xml", "report.html")]
+        self.verify(self.reference("honest"), *(word for file in files for word in ("--report", file)))
+        self.assertEqual(json.loads(files[0].read_text())["schema"], "torchkiln.report/1")
+        suites = xml.etree.ElementTree.parse(files[1]).getroot()
+        self.assertEqual([suite.get("name") for suite in suites], ["static", "boot"])
+        self.assertGreater(int(suites.get("failures")), 0)
+        with browser.Browser(prefix=[], profile=self.home / "profile") as page:
+            page.open(files[2].as_uri())
+            self.assertIn("level boot asked, reached: none", page.text())
+            self.assertEqual(page.evaluate("document.querySelectorAll('polyline').length"), 1)
+            self.assertGreater(page.evaluate("document.querySelectorAll('tbody tr').length"), 8)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
