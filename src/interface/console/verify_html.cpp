@@ -63,7 +63,7 @@ std::string badge(TestVerdict verdict) {
   return fmt::format("<span class=\"b {0}\">{1} {0}</span>", name(verdict), sign);
 }
 
-std::string value_text(const document::ParsedJson& value) {
+std::string short_text(const document::ParsedJson& value) {
   if (value.is_string()) return markup_escaped(one_line(value.get<std::string>()));
   return value.is_number() ? fmt::format("{:.4g}", value.get<double>()) : std::string();
 }
@@ -111,7 +111,7 @@ std::string facts(const report::TestRun& run) {
 }
 
 std::string row(const TestOutcome& test) {
-  auto limit = value_text(test.limit);
+  auto limit = short_text(test.limit);
   if (!limit.empty() && !test.compare.empty()) limit = markup_escaped(test.compare) + " " + limit;
   if (!limit.empty() && !test.unit.empty()) limit += " " + markup_escaped(one_line(test.unit));
   std::string why = markup_escaped(one_line(test.measures));
@@ -122,7 +122,7 @@ std::string row(const TestOutcome& test) {
   return fmt::format(
       "<tr><td>{}</td><th scope=row><code>{}</code></th><td class=n>{}</td><td class=n>{}</td><td "
       "class=n>{:.2f}</td><td class=why>{}</td></tr>\n",
-      badge(test.verdict), markup_escaped(one_line(test.id)), value_text(test.measured), limit, test.duration_s,
+      badge(test.verdict), markup_escaped(one_line(test.id)), short_text(test.measured), limit, test.duration_s,
       why);
 }
 

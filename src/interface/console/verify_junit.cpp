@@ -15,7 +15,7 @@ std::string attribute(std::string_view text) {
   return markup_escaped(one_line(text));
 }
 
-std::string value_text(const document::ParsedJson& value) {
+std::string exact_text(const document::ParsedJson& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -34,14 +34,14 @@ std::string inside_case(const TestOutcome& test) {
   const auto* element = test.fault == "host" ? "error" : "failure";
   std::string text = test.reason;
   if (!test.measured.is_null())
-    text += fmt::format("\nmeasured {}, {} {}", value_text(test.measured),
-                        test.compare.empty() ? "limit" : test.compare, value_text(test.limit));
+    text += fmt::format("\nmeasured {}, {} {}", exact_text(test.measured),
+                        test.compare.empty() ? "limit" : test.compare, exact_text(test.limit));
   return fmt::format("<{0} type=\"{1}\" message=\"{2}\">{3}</{0}>", element,
                      test.fault.empty() ? "image" : attribute(test.fault), attribute(test.reason),
                      markup_escaped(text));
 }
 
-struct Counts {
+struct CaseCounts {
   std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
   double seconds = 0;
 
@@ -60,7 +60,7 @@ struct Counts {
 }  // namespace
 
 std::string verification_junit(const report::TestRun& run) {
-  Counts all;
+  CaseCounts all;
   for (const auto& test : run.tests) all.add(test);
   // The schema of testsuites has no skipped.
   std::string text = fmt::format(
@@ -68,7 +68,7 @@ std::string verification_junit(const report::TestRun& run) {
       "errors=\"{}\" time=\"{:.3f}\">\n",
       attribute(run.image_name), all.tests, all.failures, all.errors, all.seconds);
   for (const auto level : {Level::static_, Level::boot, Level::cpu, Level::gpu, Level::multi_gpu}) {
-    Counts counts;
+    CaseCounts counts;
     std::string cases;
     for (const auto& test : run.tests) {
       if (test.level != level) continue;

@@ -1,6 +1,7 @@
 #pragma once
 // Level boot, of every image: how a container of it starts, ends and says that it is well.
 
+#include "knowledge/spec/variant.hpp"
 #include "proof/verify/in_image.hpp"
 
 #include <vector>

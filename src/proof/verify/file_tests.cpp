@@ -69,7 +69,9 @@ Result<std::vector<Recorded>> read_records(const ImageTree& tree, const std::str
   std::vector<Recorded> recorded;
   const auto [begin, end] = tree.below(site_packages);
   for (auto at = begin; at != end; ++at) {
-    if (!at->first.ends_with(".dist-info/RECORD") || at->second.kind != ImageTree::Kind::file) continue;
+    // Packages that other packages have swallowed bring their RECORD, too; only those of the folder itself count.
+    const auto path = std::string_view(at->first).substr(site_packages.size() + 1);
+    if (!path.ends_with(".dist-info/RECORD") || std::count(path.begin(), path.end(), '/') != 1) continue;
     TK_TRY(const auto text, sys::read_file(at->second.place));
     TK_TRY(const auto rows, wheel::parse_record(text, at->first));
     for (const auto& row : rows)
@@ -89,6 +91,16 @@ Result<std::string> hash_of(const fs::path& file) {
     mapped.forget(at, length);
   }
   return "sha256=" + hash.finish().base64url();
+}
+
+/// The source that a file is the bytecode of (PEP 3147): "a/__pycache__/b.cpython-311.pyc" is that of "a/b.py".
+/// Empty for other files.
+std::string source_of_bytecode(std::string_view path) {
+  constexpr std::string_view k_folder = "__pycache__/";
+  const auto folder = path.rfind(k_folder);
+  if (folder == std::string_view::npos || !path.ends_with(".pyc")) return {};
+  const auto name = path.substr(folder + k_folder.size());
+  return std::string(path.substr(0, folder)) + std::string(name.substr(0, name.find('.'))) + ".py";
 }
 
 /// A program or library of the image, as the loader sees it.
@@ -162,7 +174,7 @@ Result<Texts> record_faults(const ImageTree& tree, const std::string& site_packa
     const std::lock_guard lock(mutex);
     faults.push_back(std::move(fault));
   };
-  std::set<std::string_view> known;
+  std::set<std::string, std::less<>> known;
   sys::Workers workers(sys::processor_count());
   for (const auto& one : recorded) {
     known.insert(one.path);
@@ -181,7 +193,8 @@ Result<Texts> record_faults(const ImageTree& tree, const std::string& site_packa
   TK_CHECK(workers.wait());
   const auto [begin, end] = tree.below(site_packages);
   for (auto at = begin; at != end; ++at)
-    if (at->second.kind == ImageTree::Kind::file && !known.contains(at->first))
+    if (at->second.kind == ImageTree::Kind::file && !known.contains(at->first) &&
+        !known.contains(source_of_bytecode(at->first)))
       faults.push_back("/" + at->first + " belongs to no wheel");
   std::sort(faults.begin(), faults.end());
   return faults;

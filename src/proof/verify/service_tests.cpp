@@ -126,6 +126,8 @@ Result<std::vector<report::TestOutcome>> run_service_tests(const RunInImage& run
     test.reason = base::join(faults, "; ");
     test.measured = faults.size();
     test.limit = 0;
+    test.measures = "settings of the service that are too open";
+    test.compare = "at most";
     test.duration_s = outcome.seconds;
     step.output(fmt::format("{:4}  {}", faults.empty() ? "pass" : "fail", test.id));
     tests.push_back(std::move(test));

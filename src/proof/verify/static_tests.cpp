@@ -22,7 +22,8 @@ namespace {
 using Faults = Result<std::vector<std::string>>;
 
 /// Runs a check that lists what is wrong: passed when the list is empty.
-Result<report::TestOutcome> count_faults(const std::string& id, const std::function<Faults()>& check) {
+Result<report::TestOutcome> count_faults(const std::string& id, const std::string& measures,
+                                         const std::function<Faults()>& check) {
   const double start_s = sys::monotonic_s();
   TK_TRY(const auto faults, check());
   report::TestOutcome test;
@@ -34,6 +35,8 @@ Result<report::TestOutcome> count_faults(const std::string& id, const std::funct
   if (faults.size() > k_shown) test.reason += fmt::format("; and {} more", faults.size() - k_shown);
   test.measured = faults.size();
   test.limit = 0;
+  test.measures = measures;
+  test.compare = "at most";
   test.duration_s = sys::monotonic_s() - start_s;
   return test;
 }
@@ -52,13 +55,14 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
                                                           const oci::ImageConfig& config, const lock::Lock* lock,
                                                           const std::vector<fs::path>& lower, base::Step& step) {
   std::vector<report::TestOutcome> tests;
-  auto add = [&](const std::string& id, const std::function<Faults()>& check) -> Result<void> {
-    TK_TRY(auto test, count_faults(id, check));
+  auto add = [&](const std::string& id, const std::string& measures,
+                 const std::function<Faults()>& check) -> Result<void> {
+    TK_TRY(auto test, count_faults(id, measures, check));
     step.output(fmt::format("{:4}  {}", test.verdict == report::TestVerdict::pass ? "pass" : "fail", test.id));
     tests.push_back(std::move(test));
     return {};
   };
-  TK_CHECK(add("static.blobs", [&]() -> Faults {
+  TK_CHECK(add("static.blobs", "blobs, digests, sizes and diff_ids that disagree", [&]() -> Faults {
     TK_TRY(const auto faults, layout.check(image, oci::CheckDepth::every_byte, [](std::uint64_t) {}));
     std::vector<std::string> found;
     for (const auto& fault : faults) found.push_back(fault.file.filename().string() + " " + fault.what);
@@ -66,22 +70,31 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
   }));
   TK_TRY(const auto tree, ImageTree::read(lower));
   const auto site_packages = site_packages_of(config);
-  TK_CHECK(add("static.secrets", [&] { return secret_faults(config, lower); }));
-  TK_CHECK(add("static.user", [&]() -> Faults { return user_faults(config); }));
-  TK_CHECK(add("static.environment", [&]() -> Faults { return environment_faults(config); }));
-  TK_CHECK(add("static.labels", [&] { return label_faults(config, tree); }));
-  TK_CHECK(add("static.records", [&] { return record_faults(tree, site_packages); }));
-  TK_CHECK(add("static.libraries", [&] { return library_faults(tree, wheel::InstallScheme().prefix); }));
-  TK_CHECK(add("static.copies", [&]() -> Faults { return copy_faults(tree); }));
+  TK_CHECK(add("static.secrets", "host keys, private keys and tokens in any layer, environment or history",
+               [&] { return secret_faults(config, lower); }));
+  TK_CHECK(add("static.user", "whether the user is root or has no number",
+               [&]() -> Faults { return user_faults(config); }));
+  TK_CHECK(add("static.environment", "variables that hide GPUs or bring other libraries, modules or requirements",
+               [&]() -> Faults { return environment_faults(config); }));
+  TK_CHECK(add("static.labels", "labels that the installed wheels contradict",
+               [&] { return label_faults(config, tree); }));
+  TK_CHECK(add("static.records", "files that are not what their wheel recorded",
+               [&] { return record_faults(tree, site_packages); }));
+  TK_CHECK(add("static.libraries", "libraries and versions of symbols that the dynamic loader would miss",
+               [&] { return library_faults(tree, wheel::InstallScheme().prefix); }));
+  TK_CHECK(add("static.copies", "torch's and CUDA's libraries that are there more than once",
+               [&]() -> Faults { return copy_faults(tree); }));
   // A torch that has lost its CUDA library is static.records's to find; one for the CPU promises nothing.
   if (const auto promised = config.execution.labels.find("dev.torchkiln.gpu-architectures");
       promised != config.execution.labels.end() && tree.file(torch_cuda_library(site_packages)) != nullptr) {
-    TK_CHECK(
-        add("static.architectures", [&] { return architecture_faults(tree, site_packages, promised->second); }));
+    TK_CHECK(add("static.architectures", "promised GPU architectures without machine code in most modules",
+                 [&] { return architecture_faults(tree, site_packages, promised->second); }));
   }
   if (lock) {
-    TK_CHECK(add("static.lock", [&]() -> Faults { return lock_faults(image, config, *lock); }));
-    TK_CHECK(add("static.packages", [&] { return package_faults(*lock, variant_of(config), tree); }));
+    TK_CHECK(add("static.lock", "tag, labels and environment that are not the lock's",
+                 [&]() -> Faults { return lock_faults(image, config, *lock); }));
+    TK_CHECK(add("static.packages", "wheels that are not the lock's",
+                 [&] { return package_faults(*lock, variant_of(config), tree); }));
   }
   return tests;
 }

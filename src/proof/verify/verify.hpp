@@ -27,8 +27,8 @@ struct VerifyRequest {
   const oci::Layout& layout;
   oci::Image image;
   Level level = Level::cpu;
-  std::optional<runtime::RuntimeKind> runtime;                ///< runc or crun
-  std::optional<oci::EngineReference> engine = std::nullopt;  ///< who holds the image and is to run it instead
+  std::optional<runtime::RuntimeKind> runtime = std::nullopt;  ///< runc or crun
+  std::optional<oci::EngineReference> engine = std::nullopt;   ///< who holds the image and is to run it instead
   const lock::Lock* lock = nullptr;  ///< what the image should be made of; nothing: its own labels only
   RunLimits limits = {};
   std::vector<Baseline> baselines = {};  ///< what GPUs do elsewhere

@@ -141,6 +141,14 @@ TEST_CASE("whatever is wrong with an image turns exactly the test red that is ab
   }
 }
 
+TEST_CASE("bytecode belongs to the wheel of its source, and bytecode without a source to none") {
+  StaticImage image;
+  image.write(k_site + "numpy/__pycache__/__init__.cpython-311.pyc", "code", 1);
+  CHECK(image.red().empty());
+  image.write(k_site + "numpy/__pycache__/other.cpython-311.pyc", "code", 1);
+  CHECK(image.red().count("static.records") == 1);
+}
+
 TEST_CASE("another cuDNN, NCCL or torch than the labels name is found without a lock's help") {
   StaticImage image;
   image.install("nvidia-cudnn-cu12", "9.1.0.70", {});
