@@ -123,7 +123,7 @@ class StaticImage {
   void finish() {
     for (int layer = 0; layer < 2; ++layer) {
       const auto bytes = "tar of layer " + std::to_string(layer);
-      m_parts.layers.push_back(must(layout.add_bytes(bytes, oci::k_layer_type)));
+      m_parts.layers.push_back(must(layout.add_bytes(bytes, oci::k_layer_tar_type)));
       m_parts.config.diff_ids.push_back(base::Digest::of(bytes));
       m_parts.config.history.push_back({"2026-01-02T03:04:05Z", "torchkiln test"});
     }

@@ -1,6 +1,7 @@
 // Tests of the static tests: one thing is made wrong at a time, and exactly the test that is about it must fail.
 #include "foundation/base/text.hpp"
 #include "proof/verify/elf.hpp"
+#include "proof/verify/image_tree.hpp"
 #include "proof/verify/secret_tests.hpp"
 #include "static_image.hpp"
 
