@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torchkiln", type=pathlib.Path, required=True, help="the program, an optimised build")
     parser.add_argument("--rates", type=pathlib.Path, required=True, help="the program bench_rates of the same build")
-    parser.add_argument("--work", type=pathlib.Path, required=True, help="a folder for 60 GB of passing files; wheels stay in it")
+    parser.add_argument("--work", type=pathlib.Path, required=True, help="a folder for 40 GB of passing files; wheels stay in it")
     parser.add_argument("--out", type=pathlib.Path, help="where results go (default: WORK/results)")
     parser.add_argument("--runs", type=int, default=3, help="of what takes torchkiln's time")
     parser.add_argument("--engine-runs", type=int, help="of what takes an engine's (default: RUNS)")

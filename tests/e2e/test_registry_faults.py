@@ -290,6 +290,16 @@ class Pull(Case):
         self.pull(registry)
         self.assert_whole(self.work / "out")
 
+    def test_a_layer_is_unpacked_while_another_is_on_its_way(self):
+        registry, layout = self.pushed()
+        manifest = json.loads((layout.folder / "blobs/sha256" / self.manifest_of(layout)[7:]).read_text())
+        config = json.loads((layout.folder / "blobs/sha256" / manifest["config"]["digest"][7:]).read_text())
+        first = self.cache / "unpacked/sha256" / config["rootfs"]["diff_ids"][0][7:]
+        when = []
+        registry.fault("GET", self.layer_of(layout), until=lambda: when.append(first.is_dir()) or when[-1])
+        self.run_program("run", f"{registry.host}/team/image:1.0", "--", "/bin/hello")
+        self.assertTrue(when[-1])
+
     def test_other_bytes_than_the_digest_says_are_never_kept(self):
         registry, layout = self.pushed()
         layer = self.layer_of(layout)

@@ -60,7 +60,7 @@ class FaultyRegistry:
     def fault(self, method, path, *, times=1, skip=0, **action):
         """The next `times` requests with this method and `path` in their path, after `skip` good ones, fail:
         status=503, headers={…}; after=N reads N bytes of the body, keeps them and hangs up; cut=N answers N bytes of
-        the body; slow=S waits; body=bytes answers other bytes; digest="…" tells another digest; redirect="http://…";
+        the body; slow=S waits; until=F waits till F() is true, but not for ever; body=bytes answers other bytes; digest="…" tells another digest; redirect="http://…";
         lose=True forgets the upload; ignore_range=True answers with everything."""
         self.faults.append({"method": method, "path": path, "times": times, "skip": skip, **action})
 
@@ -117,6 +117,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def serve(self):
         registry, fault = self.registry, self.fault
+        for _ in range(600):
+            if "until" not in fault or fault["until"]():
+                break
+            time.sleep(0.05)
         if "slow" in fault:
             time.sleep(fault["slow"])
         if self.path_only == "/token":

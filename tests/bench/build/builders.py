@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import tomllib
 
 import kiln
@@ -31,6 +32,9 @@ class Torchkiln:
     def __init__(self, program: pathlib.Path, projects: Projects, meter: Meter, work: pathlib.Path):
         self.program, self.projects, self.meter, self.work = program, projects, meter, work
         self.system, self.catalog = work / "system-cache", work / "catalog"
+        # What the registry has need not be made, where the program knows how to leave it out.
+        told = subprocess.run([program, "build", "--help"], capture_output=True, text=True, check=True).stdout
+        self.sparse = ("--sparse",) if "--sparse" in told else ()
         # Our manifests come with a catalog of layers; who starts cold has none.
         self.manifests = work / "manifests"
 

@@ -62,7 +62,7 @@ class Bench:
                 project_files(project, folder)
                 self.measure(scenario, ours.name, lambda: build(folder, cache), registry)
             folder, cache = self.copy(projects.first), ours.cold_cache(projects.first, catalog=True, wheels=False)
-            self.measure("known", ours.name, lambda: build(folder, cache), registry)
+            self.measure("known", ours.name, lambda: ours.build(folder, cache, "--push", target, *ours.sparse), registry)
             self.pull_ours(pushed[0])
             if puller:
                 self.pull_theirs(puller, f"{puller.tool}: our image", pushed[0])
