@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="of what takes torchkiln's time")
     parser.add_argument("--engine-runs", type=int, help="of what takes an engine's (default: RUNS)")
     parser.add_argument("--builders", default=",".join(BUILDERS), help="some of these (default: %(default)s)")
-    parser.add_argument("--engine-scenarios", default=",".join(ENGINE_SCENARIOS), help="some of these (default: %(default)s)")
+    parser.add_argument("--scenarios", default=",".join(ENGINE_SCENARIOS), help="of the engines, some of these (default: %(default)s)")
     parser.add_argument("--lock", type=pathlib.Path, help="a file that others who need a quiet machine lock, too")
     parser.add_argument("--docs", type=pathlib.Path, help="a Markdown file whose <!-- results --> are replaced, too")
     parser.add_argument("--small", action="store_true", help="stand-ins instead of PyTorch, everything once")
@@ -44,7 +44,8 @@ def arguments() -> argparse.Namespace:
     options.runs = 1 if options.small else options.runs
     options.engine_runs = 1 if options.small else options.engine_runs or options.runs
     options.builders = options.builders.split(",")
-    options.engine_scenarios = ["cold", "small", "pull"] if options.small else options.engine_scenarios.split(",")
+    # Jupyter has real wheels and Debian packages: much for a test of the benchmark.
+    options.scenarios = ["cold", "small", "pull"] if options.small else options.scenarios.split(",")
     return options
 
 
@@ -88,7 +89,7 @@ def measure(bench: Bench, results: Results) -> None:
             if lacks(run, bench.ours.name, ["layout-catalog"]):
                 bench.layouts()
             if lacks(run, bench.ours.name, ["cold-catalog"]):
-                is_pulled = "pull" in OPTIONS.engine_scenarios and run < OPTIONS.engine_runs
+                is_pulled = "pull" in OPTIONS.scenarios and run < OPTIONS.engine_runs
                 bench.chain(engine("docker") if is_pulled else None)
         if run < OPTIONS.runs and "family" in OPTIONS.builders:
             for count in (1, 4) if OPTIONS.small else (1, 4, 16):
@@ -97,7 +98,7 @@ def measure(bench: Bench, results: Results) -> None:
         if run >= OPTIONS.engine_runs:
             continue
         for name in ENGINES:
-            wanted = [one for one in OPTIONS.engine_scenarios if one != "pull" or name == "docker"]
+            wanted = [one for one in OPTIONS.scenarios if one != "pull" or name == "docker"]
             if name in OPTIONS.builders and lacks(run, name, [one for one in wanted if one != "pull"]):
                 bench.engine_chain(engine(name), wanted)
         if "split" in OPTIONS.builders and not OPTIONS.small:
@@ -146,7 +147,7 @@ def main() -> int:
             index = stack.enter_context(small_index.Index(kiln.folder("index")))
             projects.publish_stand_ins(index)
         kept = kiln.WORK if OPTIONS.small else OPTIONS.work  # a stand-in's address is another each time
-        made = projects.Projects(OPTIONS.torchkiln, kept / "projects", kept / "wheels", kiln.CACHE, index)
+        made = projects.Projects(OPTIONS.torchkiln, kept / "projects", kept / "wheels", kiln.CACHE, index, with_jupyter="jupyter" in OPTIONS.scenarios)
         meter = Meter(OPTIONS.lock)
         describe(results, made.first)
         if "rates" not in results.facts:

@@ -56,7 +56,8 @@ class Project:
 class Projects:
     """Specs and locks below `folder`, wheels in `wheels`; all made before anything is measured."""
 
-    def __init__(self, torchkiln: pathlib.Path, folder: pathlib.Path, wheels: pathlib.Path, cache: pathlib.Path, index=None):
+    def __init__(self, torchkiln: pathlib.Path, folder: pathlib.Path, wheels: pathlib.Path, cache: pathlib.Path, index=None, *,
+                 with_jupyter=True):  # fmt: skip
         self.torchkiln, self.folder, self.wheels, self.cache, self.index = torchkiln, folder, wheels, cache, index
         wheels.mkdir(parents=True, exist_ok=True)
         is_small = index is not None
@@ -66,8 +67,7 @@ class Projects:
         self.first = self._make("first", torch, packages(changed[0]))
         self.small = self._make("small", torch, packages(changed[1]))
         self.release = self._make("release", next_torch, packages(changed[0]))
-        # Jupyter has real wheels and Debian packages: much for a test of the benchmark.
-        self.jupyter = None if is_small else self._make("jupyter", torch, packages(changed[0]), ("runtime", "jupyter"))
+        self.jupyter = self._make("jupyter", torch, packages(changed[0]), ("runtime", "jupyter")) if with_jupyter else None
         self._packages, self._changed = packages, changed
 
     def family(self, count: int) -> list[Project]:
