@@ -18,6 +18,7 @@ TORCHKILN = os.environ["TORCHKILN"]
 SOURCE = pathlib.Path(os.environ["KILN_SOURCE"])
 WORK = pathlib.Path(os.environ["KILN_WORK"])
 CACHE = pathlib.Path(os.environ["KILN_CACHE"])
+RUN = pathlib.Path("/run") / f"kiln-{os.getpid()}"  # of sockets, whose paths must be short: podman takes at most 50 characters
 QUICKSTART = SOURCE / "examples/quickstart/kiln.toml"
 ORDINARY_USER = "kilntest"
 
@@ -60,7 +61,7 @@ def ordinary_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(ORDINARY_USER)
     except KeyError:
-        run(["useradd", "--create-home", "--shell", "/bin/bash", ORDINARY_USER])
+        run(["useradd", "--create-home", "--shell", "/bin/bash", ORDINARY_USER], check=False)  # or another test just did
         return pwd.getpwnam(ORDINARY_USER)
 
 
@@ -111,11 +112,10 @@ def bake(directory: pathlib.Path, cache: pathlib.Path, *extra) -> dict:
 
 
 @contextlib.contextmanager
-def dockerd(name="kiln-dockerd"):
-    """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client. Two at a
-    time need two names."""
+def dockerd():
+    """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client."""
     store = folder("docker")
-    runtime = pathlib.Path("/run") / name
+    runtime = RUN / "dockerd"
     remove(runtime)
     runtime.mkdir(parents=True)
     log = open(WORK / "dockerd.log", "w")
@@ -142,10 +142,10 @@ def dockerd(name="kiln-dockerd"):
 
 
 @contextlib.contextmanager
-def containers(name="kiln-containers"):
+def containers():
     """A store of its own for podman and buildah, and what they need on hybrid control groups; gives their environment."""
     store = folder("containers")
-    runroot = pathlib.Path("/run") / name  # podman takes at most 50 characters here
+    runroot = RUN / "containers"
     remove(runroot)
     (store / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{store}/store"\nrunroot = "{runroot}"\n')
     (store / "containers.conf").write_text(

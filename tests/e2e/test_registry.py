@@ -31,7 +31,7 @@ sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
 from small_image import Layout, hello, noise, small_layout  # noqa: E402
 
 HELLO = "hello from the image"
-RUNROOT = pathlib.Path("/run/kiln-podman")  # podman takes at most 50 characters here
+RUNROOT = kiln.RUN / "podman"
 CERTIFICATES = pathlib.Path("/etc/docker/certs.d")
 
 

@@ -22,7 +22,7 @@ class Podman:
 
     def __init__(self):
         self.store = kiln.folder("podman")
-        self.runtime = pathlib.Path("/run/kiln-podman-variants")  # podman takes at most 50 characters here
+        self.runtime = kiln.RUN / "podman"
         self.options = ["--storage-driver", "overlay"]
 
     def __call__(self, *arguments, **options):
@@ -47,9 +47,9 @@ class RootlessPodman(Podman):
 
     def __init__(self):
         self.store = kiln.folder("rootless", owner=kiln.ordinary_user().pw_name)
-        self.runtime = pathlib.Path("/run/kiln-podman-rootless")
+        self.runtime = kiln.RUN / "rootless"
         kiln.remove(self.runtime)
-        self.runtime.mkdir(mode=0o700)
+        self.runtime.mkdir(mode=0o700, parents=True)
         os.chown(self.runtime, kiln.ordinary_user().pw_uid, kiln.ordinary_user().pw_gid)
         self.options = ["--storage-driver", "vfs"]  # works everywhere; overlay needs a newer kernel or FUSE
 

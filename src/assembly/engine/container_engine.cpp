@@ -25,11 +25,20 @@ constexpr double k_save_timeout_s = 1800;
 /// Where this machine's certificate authorities are, on Debian and on Red Hat's systems.
 constexpr std::array k_certificates{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"};
 
-/// What pip installs from: each wheel by its own address, and nothing else.
-std::string pip_configuration(const lock::Lock& lock) {
-  std::string text = "[global]\nno-index = true\nfind-links =\n";
-  for (const auto& wheel : lock.wheels) text += "    " + wheel.url + "\n";
-  return text;
+constexpr std::string_view k_pip_file = "pip.conf";
+constexpr std::string_view k_links_file = "pip-links.html";
+
+/// What pip installs from: a page with the address of each wheel, and nothing else. It is a page, since pip asks every
+/// address in its configuration what it is, once for every package that it looks for.
+constexpr std::string_view k_pip_configuration = "[global]\nno-index = true\nfind-links = /etc/pip-links.html\n";
+
+std::string pip_links(const lock::Lock& lock) {
+  std::string text = "<!DOCTYPE html>\n<html><body>\n";
+  for (const auto& wheel : lock.wheels) {
+    const auto address = base::replace_all(base::replace_all(wheel.url, "&", "&amp;"), "\"", "%22");
+    text += fmt::format("<a href=\"{}\">{}</a>\n", address, wheel.file_name);
+  }
+  return text + "</body></html>\n";
 }
 
 bool is_on_loopback(const std::string& url) {
@@ -69,7 +78,7 @@ Quirks quirks_of(Builder builder) {
 }
 
 Result<void> run_build(Builder builder, const lock::Lock& lock, const recipe::Recipe& recipe,
-                       const fs::path& context, const fs::path& pip_file, base::Step& step) {
+                       const fs::path& context, const fs::path& secrets, base::Step& step) {
   const auto quirks = quirks_of(builder);
   sys::Command command;
   command.arguments = {std::string(name(builder))};
@@ -84,7 +93,8 @@ Result<void> run_build(Builder builder, const lock::Lock& lock, const recipe::Re
   // "docker" keeps the health check.
   if (builder != Builder::docker) add({"--layers", "--format", "docker"});
   if (const auto network = network_of(lock); !network.empty()) add({"--network", network});
-  add({"--secret", "id=pip_conf,src=" + pip_file.string()});
+  add({"--secret", "id=pip_conf,src=" + (secrets / k_pip_file).string()});
+  add({"--secret", "id=pip_links,src=" + (secrets / k_links_file).string()});
   if (const auto file = certificates()) add({"--secret", "id=ca_certificates,src=" + file->string()});
   add({"--tag", recipe.reference, context.string()});
   command.environment = sys::current_environment();
@@ -160,10 +170,10 @@ Result<oci::Image> build_context(Builder builder, const lock::Lock& lock, const 
                                  base::Progress& progress) {
   TK_ASSERT(builder != Builder::direct, "the direct engine needs no context");
   TK_TRY(const auto folder, sys::TemporaryDirectory::create(cache.work(), "engine-"));
-  const auto pip_file = folder.path() / "pip.conf";
-  TK_CHECK(sys::write_file(pip_file, pip_configuration(lock), 0600));
+  TK_CHECK(sys::write_file(folder.path() / k_pip_file, k_pip_configuration, 0600));
+  TK_CHECK(sys::write_file(folder.path() / k_links_file, pip_links(lock), 0600));
   base::Step step(progress, "Building", fmt::format("{} with {}", recipe.reference, name(builder)));
-  TK_CHECK(run_build(builder, lock, recipe, context, pip_file, step));
+  TK_CHECK(run_build(builder, lock, recipe, context, folder.path(), step));
   TK_TRY(auto layers, take_layers(builder, recipe.reference, layout, folder.path()));
   step.end(fmt::format("{} layers", layers.descriptors.size()));
   TK_TRY(auto image, put_image(lock, recipe, std::move(layers), layout));

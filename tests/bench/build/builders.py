@@ -98,8 +98,7 @@ class Engine:
     @contextlib.contextmanager
     def session(self, system_layer: pathlib.Path | None):
         """An empty store; with the base image in it, unless it is only pulled into."""
-        runtime = f"kiln-bench-{os.getpid()}"
-        with kiln.dockerd(runtime) if self.tool == "docker" else kiln.containers(runtime) as environment:
+        with kiln.dockerd() if self.tool == "docker" else kiln.containers() as environment:
             self.environment = os.environ | environment
             try:
                 if system_layer:
