@@ -73,7 +73,7 @@ FORGED = {
     "twice": "tells of 'boot.network' a second time",
     "level": "moved 'boot.shm' to another level",
     "verdict": "is no verdict",
-    "crash": "the verifier's report",
+    "crash": "is no valid JSON",
 }
 
 
@@ -104,17 +104,16 @@ class Verify(unittest.TestCase):
                               self.home / "cache", *options, check=False, env=os.environ | (environment or {}))  # fmt: skip
         self.assertEqual(done.returncode, 1, done.stderr)  # no torch is in it: level static is not reached
         report = json.loads(done.stdout)
-        return {test["id"]: test for test in report["tests"]}, report, done.stderr
+        return {test["id"]: test for test in report["tests"]}, report
 
     def reference(self, tag):
         return f"oci:{self.home}/layout:{tag}"
 
     def judge_honest(self, image, *options, environment=None):
-        tests, report, said = self.verify(image, "--shm-size", "96", *options, environment=environment)
+        tests, report = self.verify(image, "--shm-size", "96", *options, environment=environment)
         self.assertEqual(tests["boot.shm"]["verdict"], "pass", tests)
         self.assertEqual(tests["boot.shm"]["measured"], 96)
         self.assertEqual(tests["boot.network"]["measured"], 0, "the container has a network")
-        self.assertIn("pass  boot.network", said)
         return report
 
     def test_runc_and_crun_run_it_without_network_and_with_the_shared_memory_asked_for(self):
@@ -136,7 +135,7 @@ class Verify(unittest.TestCase):
     def test_a_verifier_that_lies_or_crashes_is_not_believed(self):
         for mode, complaint in FORGED.items():
             with self.subTest(mode):
-                tests, _, _ = self.verify(self.reference(mode))
+                tests, _ = self.verify(self.reference(mode))
                 if complaint is None:
                     self.assertEqual(tests["boot.network"]["reason"], "planned, but not run")
                     continue
@@ -144,7 +143,7 @@ class Verify(unittest.TestCase):
                 self.assertIn(complaint, tests["boot.verifier"]["reason"])
 
     def test_a_verifier_that_hangs_is_ended_at_the_timeout(self):
-        tests, _, _ = self.verify(self.reference("hang"), "--timeout", "3")
+        tests, _ = self.verify(self.reference("hang"), "--timeout", "3")
         self.assertEqual(tests["boot.verifier"]["reason"], "torchkiln-verify did not end within 3 s")
 
     def test_the_reports_are_junit_and_a_page_that_a_browser_shows(self):
