@@ -81,6 +81,9 @@ Result<std::vector<fs::path>> write_contexts(const lock::Lock& lock, std::span<c
       if (const auto& packages = layers[i].parts[part].packages)
         TK_CHECK(put_packages(*packages, name(recipe.parts[part].part), cache,
                               context / recipe::packages_file(recipe.parts[part].part)));
+    for (std::size_t extension = 0; extension < recipe.extensions.size(); ++extension)
+      if (const auto& packages = layers[i].extensions[extension].packages)
+        TK_CHECK(put_packages(*packages, "the extension", cache, context / recipe::packages_file(extension)));
     contexts.push_back(context);
   }
   return contexts;

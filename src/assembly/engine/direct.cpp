@@ -48,10 +48,17 @@ struct Delta {
 
 /// The work that make_layers does: what the recipes need is gathered, each thing once, and what is missing is made.
 class LayersBuilder {
+  static std::vector<const lock::Lock*> levels_of(const lock::Lock& lock) {
+    std::vector<const lock::Lock*> levels;
+    for (const auto* level = &lock; level; level = level->below.get()) levels.insert(levels.begin(), level);
+    return levels;
+  }
+
  public:
   LayersBuilder(const lock::Lock& lock, std::span<const recipe::Recipe> recipes, BuildRoot build_root,
                 const Cache& cache, sys::HttpClient& http, base::Progress& progress)
       : m_lock(lock),
+        m_levels(levels_of(lock)),
         m_recipes(recipes),
         m_build_root(build_root),
         m_cache(cache),
@@ -77,22 +84,23 @@ class LayersBuilder {
     std::function<void()> start;
   };
 
-  /// The root of the base and the packages that `in` chooses.
-  Root root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what) const {
+  /// The root of the base of this level and the packages that `in` chooses.
+  Root root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what, std::size_t level = 0) const {
     Root root;
     root.suite = m_lock.resolution.suite;
     root.architecture = debian_architecture(m_lock);
     root.what = std::move(what);
-    for (const auto& deb : m_lock.debs)
+    for (const auto& deb : m_levels[level]->debs)
       if (deb.is_base() || in(deb)) {
         root.debs.push_back(&deb);
         root.packages.push_back({deb.name, deb.version, deb.architecture, deb.digest});
       }
     return root;
   }
-  Root root_for(spec::Variant variant) const {
-    return root_of([variant](const lock::LockedDeb& deb) { return is_in(deb, variant); },
-                   variant.is_runtime() ? "the Debian base" : "the Debian base with " + name(variant));
+  Root root_for(spec::Variant variant, std::size_t level = 0) const {
+    std::string what = variant.is_runtime() ? "the Debian base" : "the Debian base with " + name(variant);
+    if (level > 0) what += ", extended";
+    return root_of([variant](const lock::LockedDeb& deb) { return is_in(deb, variant); }, std::move(what), level);
   }
 
   /// Has the root made, unless it is there.
@@ -148,6 +156,11 @@ class LayersBuilder {
         want_wheels(part.wheel_layers);
         below = part.up_to;
       }
+      for (std::size_t i = 0; i < recipe.extensions.size(); ++i) {
+        if (recipe.extensions[i].has_packages)
+          want_delta(root_for(recipe.variant, i), root_for(recipe.variant, i + 1));
+        want_wheels(recipe.extensions[i].wheel_layers);
+      }
     }
   }
 
@@ -178,6 +191,14 @@ class LayersBuilder {
       for (const auto& wheels : plan.wheel_layers) part.wheels.push_back(ready(wheels));
       below = plan.up_to;
       layers.parts.push_back(std::move(part));
+    }
+    for (std::size_t i = 0; i < recipe.extensions.size(); ++i) {
+      ExtensionLayers extension;
+      if (recipe.extensions[i].has_packages)
+        extension.packages =
+            m_deltas.at(delta_key(root_for(recipe.variant, i), root_for(recipe.variant, i + 1))).facts;
+      for (const auto& wheels : recipe.extensions[i].wheel_layers) extension.wheels.push_back(ready(wheels));
+      layers.extensions.push_back(std::move(extension));
     }
     return layers;
   }
@@ -327,6 +348,7 @@ class LayersBuilder {
   }
 
   const lock::Lock& m_lock;
+  std::vector<const lock::Lock*> m_levels;  ///< the lowest one first, whose spec extends nothing; m_lock last
   std::span<const recipe::Recipe> m_recipes;
   BuildRoot m_build_root;
   const Cache& m_cache;
@@ -352,7 +374,9 @@ class LayersBuilder {
 
 }  // namespace
 
-const std::map<std::string, std::string>& ImageLayers::account_files() const {
+const std::map<std::string, std::string>& ImageLayers::account_files(std::size_t extension) const {
+  for (std::size_t i = std::min(extension, extensions.size()); i > 0; --i)
+    if (const auto& packages = extensions[i - 1].packages) return packages->files;
   for (auto part = parts.rbegin(); part != parts.rend(); ++part)
     if (part->packages) return part->packages->files;
   return system.files;
@@ -366,6 +390,11 @@ std::vector<ReadyLayer> ImageLayers::in_order(const recipe::Recipe& recipe, cons
     if (parts[i].packages)
       all.push_back({parts[i].packages->layer, fmt::format("torchkiln packages {}", name(recipe.parts[i].part))});
     all.insert(all.end(), parts[i].wheels.begin(), parts[i].wheels.end());
+  }
+  for (const auto& extension : extensions) {
+    if (extension.configuration) all.push_back(*extension.configuration);
+    if (extension.packages) all.push_back({extension.packages->layer, "torchkiln packages of the extension"});
+    all.insert(all.end(), extension.wheels.begin(), extension.wheels.end());
   }
   return all;
 }
@@ -383,6 +412,7 @@ Result<std::vector<ImageLayers>> make_debian_layers(const lock::Lock& lock, std:
   for (auto& recipe : recipes) {
     recipe.wheel_layers.clear();
     for (auto& part : recipe.parts) part.wheel_layers.clear();
+    for (auto& extension : recipe.extensions) extension.wheel_layers.clear();
   }
   return make_layers(lock, recipes, build_root, cache, http, progress);
 }
@@ -432,9 +462,26 @@ Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, 
 Result<ReadyLayer> make_configuration_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
                                             const ImageLayers& layers, const std::vector<recipe::AddedFile>& own,
                                             const Cache& cache) {
-  TK_TRY(auto files, recipe::configuration_files(lock, recipe, layers.account_files(), own));
+  TK_TRY(auto files, recipe::configuration_files(lock, recipe, layers.account_files(recipe.extensions.size()), own));
   TK_TRY(const auto facts, make_file_layer(std::move(files), layer::k_layer_time_s, cache.blobs()));
   return ReadyLayer{facts, fmt::format("torchkiln configuration {}", name(recipe.variant))};
+}
+
+Result<void> add_configuration_layers_below(const lock::Lock& lock, spec::Variant variant,
+                                            std::optional<std::int64_t> created_s, const fs::path& images,
+                                            const Cache& cache, ImageLayers& layers) {
+  const auto* level = lock.below.get();
+  for (auto extension = layers.extensions.rbegin(); extension != layers.extensions.rend(); ++extension) {
+    TK_ASSERT(level, "every extension is on top of a lock");
+    // Another user's home and entries would stay behind.
+    if (level->user == lock.user) {
+      const auto recipe = recipe::make_recipe(*level, variant, created_s);
+      TK_TRY(const auto own, recipe::own_files(images, *level, recipe));
+      TK_TRY(extension->configuration, make_configuration_layer(*level, recipe, layers, own, cache));
+    }
+    level = level->below.get();
+  }
+  return {};
 }
 
 void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& layers) {
@@ -448,6 +495,8 @@ void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const ImageLa
   record(recipe.wheel_layers, layers.wheels);
   for (std::size_t i = 0; i < recipe.parts.size(); ++i)
     record(recipe.parts[i].wheel_layers, layers.parts[i].wheels);
+  for (std::size_t i = 0; i < recipe.extensions.size(); ++i)
+    record(recipe.extensions[i].wheel_layers, layers.extensions[i].wheels);
 }
 
 }  // namespace torchkiln::engine

@@ -31,20 +31,28 @@ struct PartLayers {
   std::vector<ReadyLayer> wheels;  ///< in the order of PartPlan::wheel_layers
 };
 
+/// The layers that an extension brings.
+struct ExtensionLayers {
+  std::optional<ReadyLayer> configuration;  ///< of the image below: make_configuration_layers_below()'s
+  std::optional<layer::DeltaFacts> packages;
+  std::vector<ReadyLayer> wheels;  ///< in the order of ExtensionPlan::wheel_layers
+};
+
 /// What an image is put together from, all of it in the cache.
 struct ImageLayers {
   layer::BaseFacts system;
   std::vector<ReadyLayer> wheels;  ///< in the order of Recipe::wheel_layers
   std::vector<PartLayers> parts;   ///< in the order of Recipe::parts
+  std::vector<ExtensionLayers> extensions;  ///< in the order of Recipe::extensions
   /// The root that the verifier is compiled in, when it was asked for.
   std::optional<layer::BaseFacts> build_root;
   /// The same as what it has more than the system, when that was asked for.
   std::optional<layer::DeltaFacts> build_packages;
   std::optional<ReadyLayer> verifier;  ///< make_verifier_layer()'s, where the image has one
 
-  /// The account files of the highest layer that has some.
-  const std::map<std::string, std::string>& account_files() const;
-  /// All of them but the build root, lowest first: system, wheels, verifier, parts.
+  /// The account files of the highest layer that has some, below the extensions from `extension` on.
+  const std::map<std::string, std::string>& account_files(std::size_t extension) const;
+  /// All of them but the build root, lowest first: system, wheels, verifier, parts, extensions.
   std::vector<ReadyLayer> in_order(const recipe::Recipe& recipe, const std::string& os) const;
 };
 
@@ -70,6 +78,13 @@ base::Result<std::filesystem::path> fetch_wheel(const lock::LockedWheel& wheel, 
 base::Result<ReadyLayer> make_configuration_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
                                                   const ImageLayers& layers,
                                                   const std::vector<recipe::AddedFile>& own, const Cache& cache);
+
+/// Adds to the extensions of `layers` the configuration layers of the images that they are on top of, where they
+/// have the same user. `images` is our folder of that name; `created_s` is make_recipe()'s.
+base::Result<void> add_configuration_layers_below(const lock::Lock& lock, spec::Variant variant,
+                                                  std::optional<std::int64_t> created_s,
+                                                  const std::filesystem::path& images, const Cache& cache,
+                                                  ImageLayers& layers);
 
 /// A layer of the given files; folders above them must be among them.
 base::Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, std::int64_t time_s,

@@ -15,9 +15,22 @@ struct LockCommand {
   bool check = false;
 };
 
-base::Result<int> check(const Project& project, Session& session) {
+/// Whether the lock of the spec answers it, and those of the specs that it extends theirs.
+base::Result<bool> is_current(const Project& project) {
+  lock::Below below;
+  if (project.below) {
+    TK_TRY(const bool current_below, is_current(*project.below));
+    if (!current_below) return false;
+    below.file = project.below->files.lock.string();
+    TK_TRY(auto lock_below, read_lock(below.file));
+    below.lock = std::make_shared<const lock::Lock>(std::move(lock_below));
+  }
   TK_TRY(const auto lock, read_lock(project.files.lock));
-  const bool current = lock::is_current(lock, project.spec);
+  return lock::is_current(lock, project.spec, below);
+}
+
+base::Result<int> check(const Project& project, Session& session) {
+  TK_TRY(const bool current, is_current(project));
   const auto file = project.files.lock.string();
   TK_CHECK(session.print(
       current ? file + " answers the spec\n" : file + " is stale: the spec has changed; run 'torchkiln lock'\n",

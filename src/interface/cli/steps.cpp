@@ -6,6 +6,7 @@
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
 #include "knowledge/host/host.hpp"
+#include "knowledge/spec/family.hpp"
 #include "plan/recipe/recipe.hpp"
 
 #include <sys/utsname.h>
@@ -52,10 +53,14 @@ std::optional<matrix::Architecture> this_architecture() {
   return architecture ? std::optional(*architecture) : std::nullopt;
 }
 
-/// The solver's request for this spec, for this machine's architecture unless the spec names one.
-Result<solver::Request> request_for(const Project& project, const matrix::Matrix& matrix) {
-  TK_TRY(auto request, solver::request_of(project.spec, matrix));
-  if (const auto machine = this_architecture(); machine && !project.spec.require.architecture)
+/// The solver's request for this spec, on top of the lock below and for this machine's architecture unless the spec
+/// names one.
+Result<solver::Request> request_for(spec::Spec spec, const lock::Below& below, const matrix::Matrix& matrix) {
+  if (below.lock) {
+    TK_TRY(spec.require, lock::decided_by(below, std::move(spec.require)));
+  }
+  TK_TRY(auto request, solver::request_of(spec, matrix));
+  if (const auto machine = this_architecture(); machine && !spec.require.architecture)
     request.architecture = *machine;
   return request;
 }
@@ -98,6 +103,14 @@ Result<std::optional<lock::Lock>> read_lock_if_any(const fs::path& file) {
 
 }  // namespace
 
+namespace {
+ProjectFiles files_of(const fs::path& spec) {
+  const auto folder = spec.has_parent_path() ? spec.parent_path() : fs::path(".");
+  return {spec, (folder / "kiln.lock").lexically_normal(), (folder / "pylock.toml").lexically_normal(),
+          (folder / "kiln.oci").lexically_normal()};
+}
+}  // namespace
+
 Result<Project> load_project(const SpecOptions& options) {
   Project project;
   auto overrides = options.overrides;
@@ -113,13 +126,16 @@ Result<Project> load_project(const SpecOptions& options) {
     if (!fs::exists(file, error))
       return fail(ErrorCode::usage, "there is no file " + file.string(),
                   {"name a kiln.toml, or a folder that holds one"});
-    TK_TRY(const auto text, sys::read_file(file));
-    TK_TRY(project.spec, spec::parse(text, file.string()));
+    TK_TRY(auto family, spec::read_family(file));
+    for (auto& one : family) {
+      auto below = project.spec.file.empty() ? nullptr : std::make_shared<const Project>(std::move(project));
+      const auto files = files_of(one.file);
+      project = {std::move(one), files, std::move(below)};
+    }
+  } else {
+    project.files = files_of(file);
   }
   TK_TRY(project.spec, spec::with_overrides(std::move(project.spec), overrides));
-  const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  project.files = {file, (folder / "kiln.lock").lexically_normal(), (folder / "pylock.toml").lexically_normal(),
-                   (folder / "kiln.oci").lexically_normal()};
   return project;
 }
 
@@ -129,7 +145,13 @@ Result<console::DataAge> data_age(const matrix::Matrix& matrix) {
 }
 
 Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix) {
-  TK_TRY(const auto request, request_for(project, matrix));
+  lock::Below below;
+  if (project.below) {
+    below.file = project.below->files.lock.string();
+    TK_TRY(auto lock_below, read_lock_if_any(below.file));
+    if (lock_below) below.lock = std::make_shared<const lock::Lock>(std::move(*lock_below));
+  }
+  TK_TRY(const auto request, request_for(project.spec, below, matrix));
   return solver::solve(request, matrix);
 }
 
@@ -142,13 +164,26 @@ Result<lock::Lock> read_lock(const fs::path& file) {
 }
 
 Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session) {
+  lock::Below below;
+  if (project.below) {
+    auto options_below = options;
+    options_below.upgrade = lock::Upgrade::keep;
+    options_below.upgrade_packages.clear();
+    TK_TRY(auto outcome, ensure_lock(*project.below, options_below, session));
+    if (std::holds_alternative<solver::Conflict>(outcome)) return outcome;
+    below = {std::make_shared<const lock::Lock>(std::get<lock::Lock>(std::move(outcome))),
+             project.below->files.lock.string()};
+  }
   TK_TRY(auto earlier, read_lock_if_any(project.files.lock));
   const bool keep = options.upgrade == lock::Upgrade::keep && options.upgrade_packages.empty();
-  if (earlier && keep && lock::is_current(*earlier, project.spec)) return LockOutcome(std::move(*earlier));
+  if (earlier && keep && lock::is_current(*earlier, project.spec, below)) {
+    earlier->below = below.lock;
+    return LockOutcome(std::move(*earlier));
+  }
 
   base::Step step(session.progress(), "Resolving", project.spec.file.empty() ? "the options" : project.spec.file);
   TK_TRY(const auto matrix, session.load_matrix());
-  TK_TRY(const auto request, request_for(project, matrix));
+  TK_TRY(const auto request, request_for(project.spec, below, matrix));
   auto indexes = options.indexes;
   indexes.torch_index = lock::torch_index(std::move(indexes.torch_index));
   auto outcome = solve_for_lock(request, matrix, indexes.torch_index, session.progress());
@@ -181,7 +216,8 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
                                        options.upgrade_packages,
                                        session.options().network,
                                        uv,
-                                       session.cache().root()};
+                                       session.cache().root(),
+                                       below};
   auto made = lock::make_lock(lock_request, session.http(), session.cache().blobs(), session.progress());
   if (!made) return fail(with_nearest(std::move(made).error(), request, resolution, matrix));
   TK_CHECK(sys::write_file(project.files.pylock, made->pylock));
@@ -216,6 +252,7 @@ Result<std::vector<console::BuiltImage>> build_directly(const Project& project, 
                                                         Session& session) {
   const bool has_verifier = verifier == engine::Verifier::in_the_image;
   TK_TRY(const auto images, session.data_folder("images"));
+  TK_TRY(const auto created_s, sys::source_date_epoch());
   TK_TRY(auto family, engine::make_layers(lock, recipes,
                                           has_verifier ? engine::BuildRoot::wanted : engine::BuildRoot::not_wanted,
                                           session.cache(), session.http(), session.progress()));
@@ -226,6 +263,8 @@ Result<std::vector<console::BuiltImage>> build_directly(const Project& project, 
       TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
                                                           session.cache(), session.progress()));
     }
+    TK_CHECK(engine::add_configuration_layers_below(lock, recipes[i].variant, created_s, images, session.cache(),
+                                                    layers));
     TK_TRY(const auto own, recipe::own_files(images, lock, recipes[i]));
     TK_TRY(built[i].image, engine::put_image(lock, recipes[i], layers, own, session.cache(), layout));
     engine::record_layers(lock, recipes[i], layers);

@@ -13,6 +13,7 @@
 #include "proof/verify/verify.hpp"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -37,6 +38,7 @@ struct ProjectFiles {
 struct Project {
   spec::Spec spec;
   ProjectFiles files;
+  std::shared_ptr<const Project> below;  ///< of the spec that this one extends
 };
 base::Result<Project> load_project(const SpecOptions& options);
 
@@ -53,7 +55,8 @@ struct LockOptions {
 };
 /// A lock, or the conflict that stands in its way.
 using LockOutcome = std::variant<lock::Lock, solver::Conflict>;
-/// The project's lock: the one on disk while it answers the spec, else a new one, which is written.
+/// The project's lock: the one on disk while it answers the spec, else a new one, which is written. What the spec
+/// extends is locked first; an upgrade is this spec's alone.
 base::Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session);
 base::Result<lock::Lock> read_lock(const std::filesystem::path& file);
 

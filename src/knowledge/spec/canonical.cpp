@@ -61,6 +61,7 @@ std::string canonical_json(const Spec& spec) {
   };
   // What came later is there only where it says something: a lock stays current when torchkiln learns a new word.
   if (!spec.image.verifier) json["image"]["verifier"] = false;
+  if (spec.below) json["extends"] = spec.below->hex();
   if (spec.devel.cuda) json["devel"]["cuda"] = name(spec.devel.cuda->value);
   // Values come from a UTF-8 TOML file or from argv; bytes that are no UTF-8 must not throw.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -4,6 +4,7 @@
 #include "knowledge/spec/values.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -52,18 +53,30 @@ void read_image(Table table, Image& image) {
   table.finish();
 }
 
+/// What is written replaces what was there.
+template <class Value>
+void replace(std::optional<Value>& value, std::optional<Value> written) {
+  if (written) value = std::move(written);
+}
+
+/// What is written comes behind what was there.
+template <class Value>
+void append(std::vector<Value>& values, std::optional<std::vector<Value>> written) {
+  if (written) std::move(written->begin(), written->end(), std::back_inserter(values));
+}
+
 void read_requirements(Table table, Requirements& require) {
-  require.pytorch = table.parsed("pytorch", parse_pytorch);
-  require.python = table.parsed("python", parse_python);
-  require.cuda = table.parsed("cuda", parse_cuda);
-  require.cudnn = table.parsed("cudnn", parse_library);
-  require.nccl = table.parsed("nccl", parse_library);
-  require.os = table.parsed("os", parse_os);
-  require.driver = table.parsed("driver", parse_driver);
-  require.gpus = read_list(table, "gpus", parse_gpu).value_or(std::vector<Placed<std::string>>{});
-  require.architecture = table.parsed("architecture", parse_architecture);
-  require.prefer = table.parsed("prefer", parse_prefer);
-  require.forward_compat = table.boolean("forward_compat");
+  replace(require.pytorch, table.parsed("pytorch", parse_pytorch));
+  replace(require.python, table.parsed("python", parse_python));
+  replace(require.cuda, table.parsed("cuda", parse_cuda));
+  replace(require.cudnn, table.parsed("cudnn", parse_library));
+  replace(require.nccl, table.parsed("nccl", parse_library));
+  replace(require.os, table.parsed("os", parse_os));
+  replace(require.driver, table.parsed("driver", parse_driver));
+  append(require.gpus, read_list(table, "gpus", parse_gpu));
+  replace(require.architecture, table.parsed("architecture", parse_architecture));
+  replace(require.prefer, table.parsed("prefer", parse_prefer));
+  replace(require.forward_compat, table.boolean("forward_compat"));
   table.finish();
 }
 
@@ -74,7 +87,7 @@ void read_packages(Table table, Spec& spec) {
       spec.python_packages.push_back(std::move(package.value));
     }
   }
-  if (auto packages = read_list(table, "system", parse_system_package)) spec.system_packages = std::move(*packages);
+  append(spec.system_packages, read_list(table, "system", parse_system_package));
   table.finish();
 }
 
@@ -115,21 +128,28 @@ auto option(std::string_view option_name, const std::string& text, Parse parse)
 
 }  // namespace
 
-base::Result<Spec> parse(std::string_view text, std::string file) {
+base::Result<Spec> parse(std::string_view text, std::string file, Spec below) {
   if (text.size() > k_spec_bytes_max)
     return base::fail_at(ErrorCode::spec_invalid, {file, 0, 0},
                          fmt::format("the spec is larger than {}", base::format_bytes(k_spec_bytes_max)));
   TK_TRY(auto document, document::Document::parse(text, file, ErrorCode::spec_invalid));
-  Spec spec;
-  spec.file = std::move(file);
   Table root = document.root();
   read_schema(root);
+  const auto extends = root.text("extends");
+  if (extends && extends->value.empty())
+    root.reject("\"extends\" is empty", extends->place, {"name the spec that this one extends"});
+  std::optional<base::Digest> meaning_below;
+  if (extends) meaning_below = base::Digest::of(canonical_json(below));
+  Spec spec = std::move(below);
+  spec.below = meaning_below;
+  spec.extends = extends;
+  spec.file = std::move(file);
   if (auto table = root.table("image")) read_image(*table, spec.image);
   if (auto table = root.table("require")) read_requirements(*table, spec.require);
   if (auto table = root.table("packages")) read_packages(*table, spec);
   if (auto table = root.table("user")) read_user(*table, spec.user);
   if (auto table = root.table("devel")) {
-    spec.devel.cuda = table->parsed("cuda", parse_toolkit_source);
+    replace(spec.devel.cuda, table->parsed("cuda", parse_toolkit_source));
     table->finish();
   }
   root.finish();

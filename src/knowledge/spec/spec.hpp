@@ -2,6 +2,7 @@
 // The user's kiln.toml ("torchkiln.spec/1") as types, every value with the place it was written at, and the
 // command line's overrides on top of it.
 
+#include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
 #include "foundation/document/document.hpp"
 #include "knowledge/spec/variant.hpp"
@@ -70,6 +71,7 @@ struct User {
   std::string name = "kiln";
   std::uint32_t uid = 1000;
   std::uint32_t gid = 1000;
+  bool operator==(const User&) const = default;
 };
 
 struct Devel {
@@ -78,6 +80,9 @@ struct Devel {
 
 struct Spec {
   std::string file;  ///< the spec's file name; empty when there is none
+  /// The spec below this one as it is written, relative to this one's folder; and the digest of its meaning.
+  std::optional<Placed<std::string>> extends;
+  std::optional<base::Digest> below;
   Image image;
   Requirements require;
   std::vector<PythonPackage> python_packages;
@@ -87,8 +92,9 @@ struct Spec {
 };
 
 /// Reads a spec. `file` is its name in every Place. One spec_invalid Error, with place and hint, for unknown keys,
-/// wrong types and bad values.
-base::Result<Spec> parse(std::string_view text, std::string file);
+/// wrong types and bad values. What `below` says holds where this one says nothing; packages and GPUs add up. A spec
+/// that extends another gets that one as `below`: knowledge/spec/family.hpp reads both.
+base::Result<Spec> parse(std::string_view text, std::string file, Spec below = {});
 
 /// The values of the command line's --pytorch, --python, … ; absent ones leave the spec as it is. Lists replace.
 struct Overrides {

@@ -296,6 +296,7 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
                 {"make it anew with 'torchkiln lock'"});
   lock.spec_digest = read_digest(root, "spec");
   lock.matrix_revision = read_digest(root, "matrix");
+  if (root.has("extends")) lock.extends = read_digest(root, "extends");
   lock.requested = read_texts(root, "requested");
   lock.requested_debian = read_texts(root, "requested_debian");
   if (auto image = root.table("image")) {
@@ -333,9 +334,10 @@ std::string to_toml(const Lock& lock) {
   std::string text =
       "# Made by 'torchkiln lock'. Everything the image is made of; commit it beside kiln.toml.\n"
       "# It holds the addresses that the files came from; the digests decide, not the addresses.\n";
-  text += fmt::format("schema = {}\nspec = {}\nmatrix = {}\nrequested = {}\nrequested_debian = {}\n",
-                      toml_string(k_schema), toml_string(lock.spec_digest.to_string()),
-                      toml_string(lock.matrix_revision.to_string()), toml_array(lock.requested),
+  text += fmt::format("schema = {}\nspec = {}\nmatrix = {}\n", toml_string(k_schema),
+                      toml_string(lock.spec_digest.to_string()), toml_string(lock.matrix_revision.to_string()));
+  if (lock.extends) text += fmt::format("extends = {}\n", toml_string(lock.extends->to_string()));
+  text += fmt::format("requested = {}\nrequested_debian = {}\n", toml_array(lock.requested),
                       toml_array(lock.requested_debian));
   text += fmt::format("\n[image]\nname = {}\nuser = {}\nuid = {}\ngid = {}\n", toml_string(lock.image_name),
                       toml_string(lock.user.name), lock.user.uid, lock.user.gid);
@@ -371,6 +373,7 @@ base::Digest identity(const Lock& lock) {
       {"name", lock.image_name}, {"user", lock.user.name}, {"uid", lock.user.uid}, {"gid", lock.user.gid}};
   json["requested"] = lock.requested;
   json["created"] = lock.created_s();
+  if (lock.extends) json["extends"] = lock.extends->hex();
   for (const auto& field : text_fields(lock.resolution)) json["resolution"][field.key] = *field.text;
   json["resolution"]["sass"] = lock.resolution.sass;
   json["resolution"]["ptx"] = lock.resolution.ptx;
@@ -398,6 +401,13 @@ std::string version_tag(const LockedResolution& resolution) {
   std::string tag = resolution.pytorch + "-" + resolution.build;
   if (!resolution.cudnn.empty()) tag += "-cudnn" + resolution.cudnn.substr(0, resolution.cudnn.find('.'));
   return tag + "-py" + base::replace_all(resolution.python, ".", "");
+}
+
+spec::Variant all_parts(const spec::Spec& spec) {
+  spec::Variant all;
+  for (const auto variant : spec.image.variants)
+    for (const auto part : variant.parts()) all.add(part);
+  return all;
 }
 
 bool is_in(const LockedWheel& wheel, spec::Variant variant) {

@@ -8,6 +8,7 @@
 #include "knowledge/spec/spec.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,10 @@ struct Lock {
   LockedResolution resolution;
   std::vector<LockedWheel> wheels;  ///< sorted by name
   std::vector<LockedDeb> debs;      ///< sorted by name
+  /// The identity of the lock below, where the spec extends another: all that it pins is here too.
+  std::optional<base::Digest> extends;
+  /// That lock. It stays a file of its own: whoever reads this one says what lies below.
+  std::shared_ptr<const Lock> below;
   /// The time of the newest wheel, seconds since 1970: what images say they were created at.
   std::int64_t created_s() const;
 };
@@ -88,6 +93,8 @@ base::Digest digest_of(const spec::Spec& spec);
 /// "2.8.0-cu128-cudnn9-py311": what tags are made of.
 std::string version_tag(const LockedResolution& resolution);
 
+/// All variants of the spec as one set of parts.
+spec::Variant all_parts(const spec::Spec& spec);
 /// Whether an image of this variant has the wheel or Debian package.
 bool is_in(const LockedWheel& wheel, spec::Variant variant);
 bool is_in(const LockedDeb& deb, spec::Variant variant);

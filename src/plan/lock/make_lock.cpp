@@ -16,6 +16,12 @@ using base::Result;
 
 namespace {
 
+std::vector<std::string> exact_versions(const std::vector<LockedWheel>& wheels) {
+  std::vector<std::string> lines;
+  for (const auto& wheel : wheels) lines.push_back(wheel.name + "==" + wheel.version);
+  return lines;
+}
+
 /// What uv is asked for. torch and its companions are pinned to the resolution; pip is there because an image that
 /// cannot be extended by `pip install` is of little use.
 PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) {
@@ -34,6 +40,10 @@ PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) 
     python.constraints.push_back("torchvision==" + resolution.torchvision->to_string() + local);
   if (resolution.torchaudio)
     python.constraints.push_back("torchaudio==" + resolution.torchaudio->to_string() + local);
+  if (request.below.lock) {
+    const auto kept = exact_versions(request.below.lock->wheels);
+    python.constraints.insert(python.constraints.end(), kept.begin(), kept.end());
+  }
   python.python = resolution.python;
   python.glibc = resolution.os.glibc.to_string();
   python.architecture = name(resolution.architecture);
@@ -57,12 +67,6 @@ std::set<std::string> names_of(const std::vector<LockedWheel>& wheels) {
   std::set<std::string> names;
   for (const auto& wheel : wheels) names.insert(wheel.name);
   return names;
-}
-
-std::vector<std::string> exact_versions(const std::vector<LockedWheel>& wheels) {
-  std::vector<std::string> lines;
-  for (const auto& wheel : wheels) lines.push_back(wheel.name + "==" + wheel.version);
-  return lines;
 }
 
 /// The base is pinned first, as if it were alone; then each part beside it, bound to what is pinned already, so
@@ -119,9 +123,21 @@ Result<void> check_pins(const solver::Resolution& resolution, const std::vector<
   return {};
 }
 
+std::optional<base::Digest> identity_of(const Below& below) {
+  return below.lock ? std::optional(identity(*below.lock)) : std::nullopt;
+}
+
+base::Error with_below(base::Error error, const Below& below) {
+  if (below.lock && error.code == base::ErrorCode::package_conflict)
+    error.hints.push_back(fmt::format("every package of {} keeps its version: what asks for another has to go there",
+                                      below.file));
+  return error;
+}
+
 /// Whether the Debian pins of an earlier lock still answer the same question.
 bool keeps_debian(const LockRequest& request) {
   if (!request.earlier || request.upgrade == Upgrade::all) return false;
+  if (request.earlier->extends != identity_of(request.below)) return false;
   return request.earlier->resolution.suite == request.resolution.os.suite &&
          request.earlier->resolution.architecture == name(request.resolution.architecture) &&
          request.earlier->requested_debian == requested_debian(request);
@@ -192,8 +208,8 @@ std::vector<std::string> base_packages() {
   return {"ca-certificates", "python3", "tini"};
 }
 
-bool is_current(const Lock& lock, const spec::Spec& spec) {
-  return lock.spec_digest == digest_of(spec);
+bool is_current(const Lock& lock, const spec::Spec& spec, const Below& below) {
+  return lock.spec_digest == digest_of(spec) && stands_on(lock, all_parts(spec), below);
 }
 
 std::vector<std::string> requested_debian(const LockRequest& request) {
@@ -225,6 +241,8 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   lock.image_name = request.spec.image.name.value;
   lock.user = request.spec.user;
   lock.resolution = locked(resolution);
+  lock.extends = identity_of(request.below);
+  lock.below = request.below.lock;
   lock.requested_debian = requested_debian(request);
 
   auto debian = std::async(std::launch::async, [&]() -> Result<std::vector<LockedDeb>> {
@@ -250,10 +268,14 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   auto pins = pin_family(python, request.parts);
   if (pins) step.end(fmt::format("{} packages", pins->wheels.size()));
   auto debs = debian.get();
-  if (!pins) return base::fail(std::move(pins).error());
+  if (!pins) return base::fail(with_below(std::move(pins).error(), request.below));
   if (!debs) return base::fail(std::move(debs).error());
   lock.wheels = std::move(pins->wheels);
   lock.debs = std::move(*debs);
+  if (request.below.lock) {
+    keep_below(request.below, all_parts(request.spec), lock.wheels);
+    keep_below(request.below, all_parts(request.spec), lock.debs, progress);
+  }
   TK_CHECK(check_pins(resolution, lock.wheels));
   wheel::InstallScheme scheme;
   scheme.python_version = resolution.python;

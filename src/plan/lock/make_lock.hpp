@@ -5,6 +5,7 @@
 #include "foundation/base/progress.hpp"
 #include "foundation/sys/blob_store.hpp"
 #include "foundation/sys/http.hpp"
+#include "plan/lock/below.hpp"
 #include "plan/lock/debian.hpp"
 #include "plan/lock/lock.hpp"
 #include "plan/lock/parts.hpp"
@@ -36,6 +37,7 @@ struct LockRequest {
   sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path uv;
   std::filesystem::path cache;  ///< torchkiln's cache folder
+  Below below;                  ///< where the spec extends another; the resolution is decided by it
 };
 
 /// What apt is asked for, as the lock records it ("build:g++" for the build root, "ssh:openssh-server" for a part),
@@ -50,8 +52,8 @@ struct NewLock {
 base::Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, const sys::BlobStore& blobs,
                                 base::Progress& progress);
 
-/// Whether the lock still answers the spec. A newer matrix alone does not make a lock stale: what is pinned stays
-/// pinned until --upgrade.
-bool is_current(const Lock& lock, const spec::Spec& spec);
+/// Whether the lock still answers the spec on top of the lock below. A newer matrix alone does not make a lock
+/// stale: what is pinned stays pinned until --upgrade.
+bool is_current(const Lock& lock, const spec::Spec& spec, const Below& below = {});
 
 }  // namespace torchkiln::lock

@@ -2,6 +2,7 @@
 
 #include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
+#include "plan/lock/lock.hpp"
 
 #include <fmt/format.h>
 
@@ -54,11 +55,8 @@ Result<std::vector<std::string>> read_list(const fs::path& file) {
 
 Result<std::vector<PartRequest>> part_requests(const spec::Spec& spec, const solver::Resolution& resolution,
                                                const fs::path& images, base::Progress& progress) {
-  spec::Variant wanted;
-  for (const auto variant : spec.image.variants)
-    for (const auto part : variant.parts()) wanted.add(part);
   std::vector<PartRequest> requests;
-  for (const auto part : wanted.parts()) {
+  for (const auto part : all_parts(spec).parts()) {
     const auto folder = images / std::string(spec::name(part));
     PartRequest request{part, {}, {}};
     TK_TRY(request.requirements, read_list(folder / "requirements.txt"));

@@ -42,8 +42,13 @@ std::string requirements_text(const lock::Lock& lock, const WheelLayers& layers)
   return text;
 }
 
-std::string requirements_file(spec::Part part) {
-  return fmt::format("requirements-{}.txt", name(part));
+/// What a stage is called that puts an extension on top.
+std::string stage_name(std::size_t extension) {
+  return fmt::format("extension-{}", extension + 1);
+}
+
+std::string requirements_file(std::string_view stage) {
+  return fmt::format("requirements-{}.txt", stage);
 }
 
 /// What a stage is for, above its FROM.
@@ -59,21 +64,37 @@ std::string purpose(spec::Part part) {
   return "";
 }
 
-/// A stage for each part, on top of the one before it.
-std::vector<TemplateValues> stages(const Recipe& recipe) {
-  std::vector<TemplateValues> stages;
-  std::string below = "base";
-  for (const auto& plan : recipe.parts) {
-    const std::string part(name(plan.part));
-    TemplateValues stage{{{"part", part}, {"below", below}, {"purpose", purpose(plan.part)}},
-                         {{"packages", {}}, {"wheels", {}}}};
-    if (plan.has_packages) stage.lists["packages"].push_back({{{"tar", packages_file(plan.part)}}, {}});
-    if (!plan.wheel_layers.empty())
-      stage.lists["wheels"].push_back({{{"requirements", requirements_file(plan.part)}}, {}});
-    stages.push_back(std::move(stage));
-    below = part;
-  }
+/// What comes on top of the base, lowest first.
+struct Stage {
+  std::string name, purpose;
+  std::string packages;  ///< the tar of its Debian packages; empty: it has none
+  const WheelLayers* wheels;
+};
+std::vector<Stage> stages_of(const Recipe& recipe) {
+  std::vector<Stage> stages;
+  for (const auto& plan : recipe.parts)
+    stages.push_back({std::string(name(plan.part)), purpose(plan.part),
+                      plan.has_packages ? packages_file(plan.part) : "", &plan.wheel_layers});
+  for (std::size_t i = 0; i < recipe.extensions.size(); ++i)
+    stages.push_back({stage_name(i), "What a spec that extends another adds.",
+                      recipe.extensions[i].has_packages ? packages_file(i) : "", &recipe.extensions[i].wheel_layers});
   return stages;
+}
+
+/// A stage for each, on top of the one before it.
+std::vector<TemplateValues> stage_values(const std::vector<Stage>& stages) {
+  std::vector<TemplateValues> values;
+  std::string below = "base";
+  for (const auto& stage : stages) {
+    TemplateValues one{{{"part", stage.name}, {"below", below}, {"purpose", stage.purpose}},
+                       {{"packages", {}}, {"wheels", {}}}};
+    if (!stage.packages.empty()) one.lists["packages"].push_back({{{"tar", stage.packages}}, {}});
+    if (!stage.wheels->empty())
+      one.lists["wheels"].push_back({{{"requirements", requirements_file(stage.name)}}, {}});
+    values.push_back(std::move(one));
+    below = stage.name;
+  }
+  return values;
 }
 
 /// Dockerfile's form of a duration.
@@ -85,6 +106,10 @@ std::string seconds(double s) {
 
 std::string packages_file(spec::Part part) {
   return std::string(name(part)) + ".tar.gz";
+}
+
+std::string packages_file(std::size_t extension) {
+  return stage_name(extension) + ".tar.gz";
 }
 
 ContextNames context_names(const lock::Lock& lock) {
@@ -99,6 +124,7 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
                                                 const std::filesystem::path& templates,
                                                 const ContextSources& sources) {
   const auto names = context_names(lock);
+  const auto stages = stages_of(recipe);
   TemplateValues values;
   values.texts = {{"reference", recipe.reference},
                   {"pytorch", lock.resolution.pytorch + "+" + lock.resolution.build},
@@ -109,7 +135,7 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
                   {"pip_wheel", names.pip_wheel},
                   {"site_packages", "/" + recipe.scheme.site_packages()},
                   {"build_packages", names.build_packages},
-                  {"top", recipe.parts.empty() ? "base" : std::string(name(recipe.parts.back().part))},
+                  {"top", stages.empty() ? "base" : stages.back().name},
                   {"user_name", lock.user.name},
                   {"uid", std::to_string(lock.user.uid)},
                   {"gid", std::to_string(lock.user.gid)},
@@ -129,7 +155,7 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
   };
   each("environment", recipe.environment);
   each("labels", recipe.labels);
-  values.lists["parts"] = stages(recipe);
+  values.lists["parts"] = stage_values(stages);
   values.lists["verifier"].resize(sources.verifier.empty() ? 0 : 1);
   auto& ports = values.lists["ports"];
   for (const auto& port : recipe.ports) ports.push_back({{{"port", port}}, {}});
@@ -138,9 +164,9 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
   TK_TRY(auto dockerfile, render_template(text, "templates/Dockerfile.mustache", values));
   std::vector<ContextFile> files = {{"Dockerfile", std::move(dockerfile)},
                                     {"requirements.txt", requirements_text(lock, recipe.wheel_layers)}};
-  for (const auto& plan : recipe.parts)
-    if (!plan.wheel_layers.empty())
-      files.push_back({requirements_file(plan.part), requirements_text(lock, plan.wheel_layers)});
+  for (const auto& stage : stages)
+    if (!stage.wheels->empty())
+      files.push_back({requirements_file(stage.name), requirements_text(lock, *stage.wheels)});
   TK_TRY(const auto ignore, sys::read_file(templates / "dockerignore.mustache"));
   TK_TRY(auto ignored, render_template(ignore, "templates/dockerignore.mustache", values));
   files.push_back({".dockerignore", std::move(ignored)});

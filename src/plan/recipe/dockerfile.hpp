@@ -30,6 +30,8 @@ ContextNames context_names(const lock::Lock& lock);
 
 /// The tar in a context that holds a part's Debian packages: "devel.tar.gz".
 std::string packages_file(spec::Part part);
+/// The same of an extension, counted from 0: "extension-1.tar.gz".
+std::string packages_file(std::size_t extension);
 
 /// What a context has of ours besides texts.
 struct ContextSources {

@@ -58,6 +58,8 @@ Result<std::vector<AddedFile>> own_files(const fs::path& images, const lock::Loc
     TK_CHECK(read_root(images / std::string(name(part)) / "root", files));
   if (has_cuda_toolkit(lock, recipe.variant))
     TK_CHECK(read_links(images / "devel/cuda-links.txt", recipe.scheme.site_packages(), files));
+  files.push_back({recipe.scheme.prefix + "/" + k_constraints_file, FileType::file, 0644, 0, 0,
+                   pip_constraints(lock, recipe)});
   std::sort(files.begin(), files.end(), [](const AddedFile& a, const AddedFile& b) { return a.path < b.path; });
   return files;
 }

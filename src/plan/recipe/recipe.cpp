@@ -21,6 +21,11 @@ int layer_rank(const std::string& name) {
   return 1;
 }
 
+/// Whether a package belongs to PyTorch and the libraries that its kernels need.
+bool is_of_torch(const std::string& name) {
+  return layer_rank(name) != 1 || name == "torchvision" || name == "torchaudio";
+}
+
 /// At most `limit` layers with these wheels.
 WheelLayers plan_wheel_layers(const std::vector<lock::LockedWheel>& wheels, const std::vector<std::size_t>& chosen,
                               std::size_t limit) {
@@ -68,6 +73,48 @@ std::vector<PartPlan> plan_parts(const lock::Lock& lock, spec::Variant variant) 
     plans.push_back(std::move(plan));
   }
   return plans;
+}
+
+/// The same wheels in a lock that stands on `below`.
+WheelLayers translated(WheelLayers layers, const lock::Lock& below, const lock::Lock& lock) {
+  for (auto& layer : layers)
+    for (auto& wheel : layer) {
+      const auto at = std::find_if(lock.wheels.begin(), lock.wheels.end(), [&](const lock::LockedWheel& one) {
+        return one.digest == below.wheels[wheel].digest && one.file_name == below.wheels[wheel].file_name;
+      });
+      TK_ASSERT(at != lock.wheels.end(), "a lock has all that the lock below has: lock::stands_on()");
+      wheel = static_cast<std::size_t>(at - lock.wheels.begin());
+    }
+  return layers;
+}
+
+/// The layers of the image below, and on top what this lock has more.
+void plan_extension(const lock::Lock& lock, spec::Variant variant, Recipe& recipe) {
+  auto below = make_recipe(*lock.below, variant);
+  std::set<std::size_t> there;
+  const auto take = [&](WheelLayers& layers) {
+    layers = translated(std::move(layers), *lock.below, lock);
+    for (const auto& layer : layers) there.insert(layer.begin(), layer.end());
+  };
+  take(below.wheel_layers);
+  for (auto& part : below.parts) take(part.wheel_layers);
+  for (auto& extension : below.extensions) take(extension.wheel_layers);
+  recipe.wheel_layers = std::move(below.wheel_layers);
+  recipe.parts = std::move(below.parts);
+  recipe.extensions = std::move(below.extensions);
+
+  ExtensionPlan plan;
+  plan.has_packages = std::any_of(lock.debs.begin(), lock.debs.end(), [&](const lock::LockedDeb& deb) {
+    return is_in(deb, variant) &&
+           std::none_of(lock.below->debs.begin(), lock.below->debs.end(), [&](const lock::LockedDeb& other) {
+             return other.digest == deb.digest && is_in(other, variant);
+           });
+  });
+  std::vector<std::size_t> added;
+  for (std::size_t i = 0; i < lock.wheels.size(); ++i)
+    if (is_in(lock.wheels[i], variant) && !there.count(i)) added.push_back(i);
+  plan.wheel_layers = plan_wheel_layers(lock.wheels, added, k_extension_wheel_layers);
+  recipe.extensions.push_back(std::move(plan));
 }
 
 constexpr const char* k_cuda_home = "/usr/local/cuda";
@@ -150,8 +197,17 @@ std::string nvidia_require_cuda(std::string_view cuda) {
   return "cuda>=" + std::string(cuda.substr(0, cuda.find('.'))) + ".0";
 }
 
+std::string pip_constraints(const lock::Lock& lock, const Recipe& recipe) {
+  std::string text =
+      "# What this image was built and tested with. pip and uv keep it, since PIP_CONSTRAINT and UV_CONSTRAINT name "
+      "this file.\n";
+  for (const auto& wheel : lock.wheels)
+    if (is_in(wheel, recipe.variant) && is_of_torch(wheel.name)) text += wheel.name + "==" + wheel.version + "\n";
+  return text;
+}
+
 std::string pyvenv_cfg(const Recipe& recipe) {
-  return fmt::format("home = /usr/bin\ninclude-system-site-packages = false\nversion = {}\n",
+  return fmt::format("home = /usr/bin\ninclude-system-site-packages = true\nversion = {}\n",
                      recipe.scheme.python_version);
 }
 
@@ -161,11 +217,15 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
   recipe.tag = version_tag(lock.resolution) + "-" + tag_name(variant);
   recipe.reference = lock.image_name + ":" + recipe.tag;
   recipe.scheme.python_version = lock.resolution.python;
-  std::vector<std::size_t> base_wheels;
-  for (std::size_t i = 0; i < lock.wheels.size(); ++i)
-    if (is_in(lock.wheels[i], {})) base_wheels.push_back(i);
-  recipe.wheel_layers = plan_wheel_layers(lock.wheels, base_wheels, k_base_wheel_layers);
-  recipe.parts = plan_parts(lock, variant);
+  if (lock.below) {
+    plan_extension(lock, variant, recipe);
+  } else {
+    std::vector<std::size_t> base_wheels;
+    for (std::size_t i = 0; i < lock.wheels.size(); ++i)
+      if (is_in(lock.wheels[i], {})) base_wheels.push_back(i);
+    recipe.wheel_layers = plan_wheel_layers(lock.wheels, base_wheels, k_base_wheel_layers);
+    recipe.parts = plan_parts(lock, variant);
+  }
   recipe.created_s = created_s.value_or(lock.created_s());
   const std::string prefix = "/" + recipe.scheme.prefix;
   const bool has_toolkit = has_cuda_toolkit(lock, variant);
@@ -176,6 +236,8 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
                         {"NVIDIA_VISIBLE_DEVICES", "all"},
                         {"NVIDIA_DRIVER_CAPABILITIES", "compute,utility"},
                         {"NVIDIA_REQUIRE_CUDA", nvidia_require_cuda(lock.resolution.cuda)}};
+  for (const auto* variable : {"PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"})
+    recipe.environment.emplace_back(variable, prefix + "/" + k_constraints_file);
   if (has_toolkit) {
     recipe.environment.emplace_back("CUDA_HOME", k_cuda_home);
     // For programs that nvcc links; torch finds the same libraries by their places beside it.

@@ -20,9 +20,11 @@ namespace torchkiln::recipe {
 
 /// A wheel of this size or more gets a layer of its own, so that releases that share it share the layer.
 inline constexpr std::uint64_t k_own_layer_bytes = 8U << 20;
-/// The most layers an image may have: far below the 127 that overlay file systems take, with room for images made
+/// The most layers an image may have that extends no other: far below the 127 that overlay file systems take, with room for images made
 /// FROM ours.
 inline constexpr std::size_t k_layer_limit = 40;
+/// Each spec that extends another may add so many layers of wheels, besides its Debian packages and configuration.
+inline constexpr std::size_t k_extension_wheel_layers = 4;
 /// How many layers the wheels of a part may have. The base's share does not depend on the parts, so that every
 /// variant has the same layers for it.
 inline constexpr std::size_t k_part_wheel_layers = 4;
@@ -56,6 +58,12 @@ struct PartPlan {
   WheelLayers wheel_layers;
 };
 
+/// What a spec that extends another puts on top of the image below.
+struct ExtensionPlan {
+  bool has_packages = false;
+  WheelLayers wheel_layers;
+};
+
 /// docker's health check, which Kubernetes and podman can be given too.
 struct HealthCheck {
   std::vector<std::string> command;
@@ -71,7 +79,8 @@ struct Recipe {
   /// The base's wheels. Large ones alone, in one fixed order that puts what changes rarely first; all small ones
   /// together at the end.
   WheelLayers wheel_layers;
-  std::vector<PartPlan> parts;                                   ///< lowest first
+  std::vector<PartPlan> parts;            ///< lowest first
+  std::vector<ExtensionPlan> extensions;  ///< on top of the parts, lowest first
   std::vector<std::pair<std::string, std::string>> environment;  ///< in order
   std::map<std::string, std::string> labels;
   std::vector<std::string> entrypoint;
@@ -95,7 +104,7 @@ base::Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock,
                                                          const std::vector<AddedFile>& own);
 
 /// What we put into every image (images/base/root) and into those with a part (images/<part>/root), path for path;
-/// where there is a CUDA toolkit, also the links of images/devel/cuda-links.txt. A script, which starts with "#!",
+/// where there is a CUDA toolkit, also the links of images/devel/cuda-links.txt; and pip's constraints. A script, which starts with "#!",
 /// is executable; nothing else is.
 base::Result<std::vector<AddedFile>> own_files(const std::filesystem::path& images, const lock::Lock& lock,
                                                const Recipe& recipe);
@@ -106,7 +115,14 @@ bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant);
 /// The verifier's sources (images/verifier) that it is compiled from in the image's build root, path for path.
 base::Result<std::vector<AddedFile>> verifier_files(const std::filesystem::path& images);
 
-/// The pyvenv.cfg (PEP 405) of the image's virtual environment.
+/// The file below the prefix that holds pip_constraints().
+inline constexpr const char* k_constraints_file = "constraints.txt";
+/// PyTorch and the libraries that it needs, each at the version of the lock: what `pip install` in an image, or in
+/// one made FROM it, must leave as it is.
+std::string pip_constraints(const lock::Lock& lock, const Recipe& recipe);
+
+/// The pyvenv.cfg (PEP 405) of the image's virtual environment. It sees the user's own packages, so that who may not
+/// write to it can `pip install` too; its own come first.
 std::string pyvenv_cfg(const Recipe& recipe);
 
 /// NVIDIA_REQUIRE_CUDA for a build without PTX: minor-version compatibility runs it on every driver of its CUDA

@@ -427,3 +427,37 @@ TEST_CASE("a family is made at once: what its images share is made once, and a p
   CHECK(t.requests() == requests);
   CHECK(t.mmdebstrap.calls().size() == 2);
 }
+
+TEST_CASE("an image on top of another has every layer of it, and new ones above") {
+  Kiln t;
+  const auto images = t.folder.path("images");
+  must(torchkiln::sys::make_directories(images / "base/root/etc"));
+  must(torchkiln::sys::write_file(images / "base/root/etc/motd", "hello\n"));
+  const auto below = std::make_shared<torchkiln::lock::Lock>(t.lock);
+  const auto digests_of = [&](ImageLayers layers) {
+    const auto variant = t.recipe().variant;
+    must(add_configuration_layers_below(t.lock, variant, std::nullopt, images, t.cache, layers));
+    const auto own = must(torchkiln::recipe::own_files(images, t.lock, t.recipe()));
+    auto ready = layers.in_order(t.recipe(), "debian-12");
+    ready.push_back(must(make_configuration_layer(t.lock, t.recipe(), layers, own, t.cache)));
+    std::vector<Digest> digests;
+    for (const auto& layer : ready) digests.push_back(layer.facts.digest);
+    return digests;
+  };
+  const auto digests_below = digests_of(must(t.make()));
+
+  t.add(Kiln::wheel("zarr", {{"zarr/__init__.py", {"z = 1\n"}}}));
+  t.add_deb("zsh", Placement::base);
+  t.lock.extends = identity(*below);
+  t.lock.below = below;
+  const auto digests = digests_of(must(t.make()));
+  REQUIRE(digests.size() == digests_below.size() + 3);  // packages, wheels, configuration
+  CHECK(std::equal(digests_below.begin(), digests_below.end(), digests.begin()));
+
+  SECTION("but for the configuration where the user is another") {
+    t.lock.user.name = "ada";
+    const auto others = digests_of(must(t.make()));
+    CHECK(others.size() == digests.size() - 1);
+    CHECK(std::equal(digests_below.begin(), digests_below.end() - 1, others.begin()));
+  }
+}

@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -133,7 +134,11 @@ TEST_CASE("a recipe is made of the lock alone") {
             {"LANG", "C.UTF-8"},
             {"NVIDIA_VISIBLE_DEVICES", "all"},
             {"NVIDIA_DRIVER_CAPABILITIES", "compute,utility"},
-            {"NVIDIA_REQUIRE_CUDA", "cuda>=12.0"}});
+            {"NVIDIA_REQUIRE_CUDA", "cuda>=12.0"},
+            {"PIP_CONSTRAINT", "/opt/kiln/constraints.txt"},
+            {"PIP_BUILD_CONSTRAINT", "/opt/kiln/constraints.txt"},
+            {"UV_CONSTRAINT", "/opt/kiln/constraints.txt"},
+            {"UV_BUILD_CONSTRAINT", "/opt/kiln/constraints.txt"}});
   CHECK(recipe.labels ==
         std::map<std::string, std::string>{
             {"dev.torchkiln.cuda", "12.8"},
@@ -195,7 +200,7 @@ d 755 0:0 opt
 d 755 0:0 opt/kiln 
 d 755 0:0 opt/kiln/bin 
 f 644 0:0 opt/kiln/pyvenv.cfg home = /usr/bin
-include-system-site-packages = false
+include-system-site-packages = true
 version = 3.11
 
 l 777 0:0 opt/kiln/bin/python /usr/bin/python3.11
@@ -271,7 +276,7 @@ TEST_CASE("the Dockerfile and its context are the golden ones") {
             "torch==2.8.0 --hash=sha256:" +
             a_lock().wheels[2].digest.hex() + "\n");
   CHECK(content_of(files, "pyvenv.cfg") ==
-        "home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11\n");
+        "home = /usr/bin\ninclude-system-site-packages = true\nversion = 3.11\n");
 }
 
 TEST_CASE("nothing in a value can become something else in the Dockerfile") {
@@ -381,14 +386,17 @@ TEST_CASE("our own files go into the configuration layer with the folders above 
   images.write("jupyter/root/etc/jupyter.conf", "j");
   const auto own_of_ssh = must(own_files(images.path(), a_lock(), make_recipe(a_lock(), {Part::ssh})));
   CHECK(listing(own_of_ssh) ==
-        "f 644 0:0 etc/base.conf b\nf 644 0:0 etc/ssh/ssh.conf s\nf 755 0:0 usr/local/bin/tool #!/bin/sh\n\n");
+        "f 644 0:0 etc/base.conf b\nf 644 0:0 etc/ssh/ssh.conf s\nf 644 0:0 opt/kiln/constraints.txt " +
+            pip_constraints(a_lock(), make_recipe(a_lock(), {})) + "\nf 755 0:0 usr/local/bin/tool #!/bin/sh\n\n");
   const auto lock = a_lock();
   const auto text =
       listing(must(configuration_files(lock, make_recipe(lock, {Part::ssh}), k_base_files, own_of_ssh)));
   CHECK_THAT(text,
              Catch::Matchers::EndsWith("l 777 0:0 opt/kiln/lib64 lib\n"
                                        "f 644 0:0 etc/base.conf b\nd 755 0:0 etc/ssh \n"
-                                       "f 644 0:0 etc/ssh/ssh.conf s\nd 755 0:0 usr \nd 755 0:0 usr/local \n"
+                                       "f 644 0:0 etc/ssh/ssh.conf s\nf 644 0:0 opt/kiln/constraints.txt " +
+                                       pip_constraints(lock, make_recipe(lock, {})) +
+                                       "\nd 755 0:0 usr \nd 755 0:0 usr/local \n"
                                        "d 755 0:0 usr/local/bin \nf 755 0:0 usr/local/bin/tool #!/bin/sh\n\n"));
 }
 
@@ -431,4 +439,85 @@ TEST_CASE("where NVIDIA's wheels bring nvcc, devel has a CUDA_HOME; elsewhere no
   CHECK(variable({Part::devel}, "TORCH_CUDA_ARCH_LIST") == "7.0;9.0+PTX");
   lock.resolution.gpus = {"8.0", "12.0"};
   CHECK(variable({Part::devel}, "TORCH_CUDA_ARCH_LIST") == "8.0;12.0+PTX");
+}
+
+namespace {
+
+/// A lock on top of a_lock() with a wheel and a Debian package more.
+Lock an_extension() {
+  auto below = std::make_shared<Lock>(a_lock());
+  below->wheels.insert(below->wheels.begin(), a_wheel("jupyterlab", "4.4"));
+  below->wheels.front().parts = {Part::jupyter};
+  auto lock = *below;
+  lock.image_name = "team/vision";
+  lock.wheels.push_back(a_wheel("zarr", "3.0"));
+  lock.debs.push_back(torchkiln::lock::test::a_deb("zsh", "5.9"));
+  lock.extends = identity(*below);
+  lock.below = std::move(below);
+  return lock;
+}
+
+}  // namespace
+
+TEST_CASE("an image on top of another has its layers as they are, and what is new above them") {
+  const auto lock = an_extension();
+  for (const auto variant : {Variant(), Variant{Part::jupyter}}) {
+    const auto recipe = make_recipe(lock, variant), below = make_recipe(*lock.below, variant);
+    CHECK(recipe.wheel_layers == below.wheel_layers);  // the wheels below come first in both locks
+    REQUIRE(recipe.parts.size() == below.parts.size());
+    for (std::size_t i = 0; i < recipe.parts.size(); ++i)
+      CHECK(recipe.parts[i].wheel_layers == below.parts[i].wheel_layers);
+    REQUIRE(recipe.extensions.size() == 1);
+    CHECK(recipe.extensions[0].has_packages);
+    REQUIRE(recipe.extensions[0].wheel_layers.size() == 1);
+    CHECK(lock.wheels[recipe.extensions[0].wheel_layers[0][0]].name == "zarr");
+    CHECK(below.extensions.empty());
+  }
+}
+
+TEST_CASE("what a part below has already is not brought again by an extension that asks for it") {
+  auto lock = an_extension();
+  lock.wheels.front().parts = {};
+  const auto added = [&](Variant variant) {
+    std::size_t wheels = 0;
+    for (const auto& layer : make_recipe(lock, variant).extensions[0].wheel_layers) wheels += layer.size();
+    return wheels;
+  };
+  CHECK(added({}) == 2);
+  CHECK(added({Part::jupyter}) == 1);
+}
+
+TEST_CASE("a Dockerfile puts an extension on top of the parts") {
+  const auto lock = an_extension();
+  const auto files = must(render_context(lock, make_recipe(lock, {Part::jupyter}), TK_SOURCE_DIR "/templates", {}));
+  const auto text = files.at(0).content;
+  CHECK(text.find("FROM jupyter AS extension-1\nADD extension-1.tar.gz /\n") != std::string::npos);
+  CHECK(text.find("--requirement /media/requirements-extension-1.txt") != std::string::npos);
+  CHECK(text.find("FROM extension-1\n") != std::string::npos);
+  const auto requirements = std::find_if(files.begin(), files.end(), [](const ContextFile& file) {
+    return file.path == "requirements-extension-1.txt";
+  });
+  REQUIRE(requirements != files.end());
+  CHECK(requirements->content.find("zarr==3.0 --hash=sha256:") != std::string::npos);
+}
+
+TEST_CASE("pip's constraints are PyTorch and its libraries, and nothing that a user may well want newer") {
+  auto lock = a_lock();
+  for (const auto* name : {"nvidia-cublas-cu12", "cuda-bindings", "triton", "torchvision", "torchmetrics"})
+    lock.wheels.push_back(a_wheel(name, "1"));
+  lock.wheels.push_back(a_wheel("nvidia-cuda-nvcc", "13"));
+  lock.wheels.back().parts = {Part::devel};
+  const auto pins = [&](Variant variant) {
+    std::set<std::string> lines;
+    std::istringstream text(pip_constraints(lock, make_recipe(lock, variant)));
+    for (std::string line; std::getline(text, line);)
+      if (!line.starts_with('#')) lines.insert(line);
+    return lines;
+  };
+  const std::set<std::string> base = {"cuda-bindings==1", "nvidia-cublas-cu12==1", "torch==2.8.0", "torchvision==1",
+                                      "triton==1"};
+  CHECK(pins({}) == base);
+  auto with_devel = base;
+  with_devel.insert("nvidia-cuda-nvcc==13");
+  CHECK(pins({Part::devel}) == with_devel);
 }

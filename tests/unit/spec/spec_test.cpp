@@ -309,3 +309,63 @@ TEST_CASE("the verifier and the toolkit's source change the meaning only where t
   CHECK(canonical_json(parse_good(std::string(k_schema) + "[image]\nverifier = true\n")) ==
         canonical_json(parse_good(std::string(k_schema))));
 }
+
+TEST_CASE("a spec on top of another has all that one says: packages and GPUs add up, the rest is replaced") {
+  const Spec below = parse_good(R"(schema = "torchkiln.spec/1"
+[image]
+name = "team/pytorch"
+variants = ["runtime", "ssh"]
+[require]
+pytorch = "2.8"
+driver = "535.104.05"
+gpus = ["A100"]
+[packages]
+python = ["numpy"]
+system = ["git"]
+[user]
+name = "ada"
+)");
+  const auto spec = parse(R"(schema = "torchkiln.spec/1"
+extends = "../team/kiln.toml"
+[image]
+name = "team/vision"
+variants = ["runtime"]
+[require]
+gpus = ["V100"]
+driver = "550.54.14"
+[packages]
+python = ["timm"]
+system = ["ffmpeg"]
+)",
+                          "vision/kiln.toml", below);
+  REQUIRE(spec);
+  CHECK(spec->file == "vision/kiln.toml");
+  CHECK(spec->extends->value == "../team/kiln.toml");
+  CHECK(spec->image.name.value == "team/vision");
+  CHECK(spec->image.variants == std::vector<Variant>{Variant()});
+  CHECK(spec->require.pytorch->value.text() == "2.8");
+  CHECK(spec->require.driver->value.to_string() == "550.54.14");
+  REQUIRE(spec->require.gpus.size() == 2);
+  CHECK(spec->require.gpus[1].value == "V100");
+  REQUIRE(spec->python_packages.size() == 2);
+  CHECK(spec->python_packages[1].name == "timm");
+  REQUIRE(spec->system_packages.size() == 2);
+  CHECK(spec->system_packages[1].value == "ffmpeg");
+  CHECK(spec->user.name == "ada");
+}
+
+TEST_CASE("what is below a spec is part of its meaning") {
+  const std::string text = "schema = \"torchkiln.spec/1\"\nextends = \"base.toml\"\n[packages]\npython = [\"timm\"]\n";
+  Spec below = parse_good(std::string(k_schema));
+  const auto first = canonical_json(*parse(text, "kiln.toml", below));
+  CHECK(first == canonical_json(*parse(text + "# a comment\n", "kiln.toml", below)));
+  below.require.prefer = Placed<Prefer>{Prefer::newest, {}};
+  CHECK(first != canonical_json(*parse(text, "kiln.toml", below)));
+  // The same by itself is another image: it has not the layers of one below.
+  const std::string alone = "schema = \"torchkiln.spec/1\"\n[packages]\npython = [\"timm\"]\n";
+  CHECK(first != canonical_json(parse_good(alone)));
+}
+
+TEST_CASE("extends must name something") {
+  CHECK(complaint("extends = \"\"\n") == "kiln.toml:2:11: \"extends\" is empty (name the spec that this one extends)");
+}

@@ -5,5 +5,5 @@ for folder in /usr/local/cuda/bin /opt/kiln/bin; do
     *) [ -d "$folder" ] && PATH="$folder:$PATH" ;;
   esac
 done
-export PATH
+export PATH="$PATH:$HOME/.local/bin"
 unset folder
