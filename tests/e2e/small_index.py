@@ -9,8 +9,11 @@ import base64
 import functools
 import hashlib
 import http.server
+import io
+import json
 import os
 import pathlib
+import tarfile
 import threading
 import zipfile
 
@@ -26,8 +29,15 @@ verifier = false
 pytorch = "2.8.0"
 os = "debian-12"
 [devel]
-cuda = "none"
+cuda = "archives"
 """
+
+# NVIDIA's redistributable archives of CUDA 12.8.1, but for what is in them.
+TOOLKIT = {
+    "cuda_nvcc": ("12.8.93", {"bin/nvcc": "#!/bin/sh\necho 'Cuda compilation tools, release 12.8, V12.8.93'\n", "nvvm/bin/cicc": "#!/bin/sh\n"}),
+    "cuda_cudart": ("12.8.90", {"include/cuda_runtime.h": "#pragma once\n", "lib/libcudart.so.12.8.90": "a library\n"}),
+}  # fmt: skip
+LINKS = {"cuda_cudart": {"lib/libcudart.so.12": "libcudart.so.12.8.90", "lib/libcudart.so": "libcudart.so.12"}}
 
 TORCH_SOURCE = f'''"""A stand-in for PyTorch."""
 __version__ = "{TORCH}+cu128"
@@ -60,6 +70,35 @@ def make_wheel(folder: pathlib.Path, name: str, version: str, files: dict[str, s
     return wheel
 
 
+def make_archive(path: pathlib.Path, files: dict[str, str], links: dict[str, str]) -> None:
+    """An archive as NVIDIA makes them: everything below one folder, a licence in each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    top = path.name.removesuffix(".tar.xz")
+    with tarfile.open(path, "w:xz") as tar:
+        for name, text in {"LICENSE": f"of {top}\n", **files}.items():
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.size, entry.mode = len(text), 0o755 if text.startswith("#!") else 0o644
+            tar.addfile(entry, io.BytesIO(text.encode()))
+        for name, target in links.items():
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+
+
+def make_redistribution(folder: pathlib.Path) -> None:
+    """NVIDIA's folder of archives: lists of two releases, the newer one with its archives."""
+    components = {}
+    for name, (version, files) in TOOLKIT.items():
+        path = f"{name}/linux-x86_64/{name}-linux-x86_64-{version}-archive.tar.xz"
+        make_archive(folder / path, files, LINKS.get(name, {}))
+        content = (folder / path).read_bytes()
+        of_platform = {"relative_path": path, "sha256": hashlib.sha256(content).hexdigest(), "size": str(len(content))}
+        components[name] = {"name": name, "license": "test", "version": version, "linux-x86_64": of_platform}
+    for release, content in (("12.8.0", {"cuda_nvcc": {"version": "12.8.61"}}), ("12.8.1", components)):
+        listed = {"release_date": "2025-03-05", "release_label": release, "release_product": "cuda", **content}
+        (folder / f"redistrib_{release}.json").write_text(json.dumps(listed))
+
+
 class Index(http.server.ThreadingHTTPServer):
     """Serves the stand-ins below `root` until the block ends. `environment` puts it before the machine's own index,
     for uv and for pip."""
@@ -68,12 +107,15 @@ class Index(http.server.ThreadingHTTPServer):
         self.root = root
         self.publish(make_wheel(root / "files", "torch", TORCH, {"torch/__init__.py": TORCH_SOURCE}, tag=TAG))
 
+        make_redistribution(root / "redist")
+
         class Handler(http.server.SimpleHTTPRequestHandler):
             def log_message(self, *_):
                 pass
 
         super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=str(root)))
         self.address = f"http://127.0.0.1:{self.server_port}/simple"
+        self.redist = f"http://127.0.0.1:{self.server_port}/redist"
 
     def publish(self, wheel: pathlib.Path) -> None:
         """Adds a wheel below the root to its package's page."""
@@ -85,7 +127,7 @@ class Index(http.server.ThreadingHTTPServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {"UV_INDEX": self.address}
+        return os.environ | {"UV_INDEX": self.address, "TORCHKILN_REDIST": self.redist}
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()

@@ -179,12 +179,17 @@ class Variants(unittest.TestCase):
     # runtime and devel
 
     def test_runtime_has_nothing_to_compile_with_and_devel_has(self):
-        look = "for p in gcc cmake ninja git gdb pkg-config; do command -v $p >/dev/null && echo $p; done; true"
+        look = "for p in gcc cmake ninja git gdb pkg-config nvcc; do command -v $p >/dev/null && echo $p; done; true"
         with self.start("runtime", command=("sleep", "60")) as runtime:
             self.assertEqual(runtime.execute("sh", "-c", look).stdout, "")
             self.assertEqual(runtime.execute("sh", "-c", "ls /var/lib/apt/lists /var/cache/apt/archives").stdout.count(".deb"), 0)
         with self.start("devel", command=("sleep", "60")) as devel:
-            self.assertEqual(devel.execute("sh", "-c", look).stdout.split(), ["gcc", "cmake", "ninja", "git", "gdb", "pkg-config"])
+            self.assertEqual(devel.execute("sh", "-c", look).stdout.split(), ["gcc", "cmake", "ninja", "git", "gdb", "pkg-config", "nvcc"])
+            # The toolkit of NVIDIA's archives.
+            cuda = "nvcc --version; echo $CUDA_HOME; cat $LD_LIBRARY_PATH/libcudart.so; ls $CUDA_HOME/include $CUDA_HOME/LICENSE*; echo $CPATH"
+            said = devel.execute("sh", "-c", cuda).stdout
+            for words in ("release 12.8", "/usr/local/cuda\na library", "cuda_runtime.h", "LICENSE.cuda_nvcc", "site-packages/nvidia/cublas/include:"):
+                self.assertIn(words, said)
             program = "#include <Python.h>\nint main(){Py_Initialize();return PyRun_SimpleString(\"import sys\");}"
             build = f"cd /tmp && printf '%s' '{program}' >x.cpp && g++ x.cpp $(python3-config --cflags --embed --ldflags) -o x && ./x"
             devel.execute("sh", "-c", build)

@@ -77,10 +77,13 @@ Result<std::vector<fs::path>> write_contexts(const lock::Lock& lock, std::span<c
     if (layers[i].build_packages)
       TK_CHECK(put_packages(*layers[i].build_packages, "the verifier's build root", cache,
                             context / names.build_packages));
-    for (std::size_t part = 0; part < recipe.parts.size(); ++part)
-      if (const auto& packages = layers[i].parts[part].packages)
-        TK_CHECK(put_packages(*packages, name(recipe.parts[part].part), cache,
-                              context / recipe::packages_file(recipe.parts[part].part)));
+    for (std::size_t part = 0; part < recipe.parts.size(); ++part) {
+      const auto& [packages, archives, wheels] = layers[i].parts[part];
+      const auto which = recipe.parts[part].part;
+      if (packages) TK_CHECK(put_packages(*packages, name(which), cache, context / recipe::packages_file(which)));
+      if (archives)
+        TK_CHECK(put(cache.blobs().path(archives->facts.digest), context / recipe::archives_file(which)));
+    }
     for (std::size_t extension = 0; extension < recipe.extensions.size(); ++extension)
       if (const auto& packages = layers[i].extensions[extension].packages)
         TK_CHECK(put_packages(*packages, "the extension", cache, context / recipe::packages_file(extension)));

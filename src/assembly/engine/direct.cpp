@@ -1,5 +1,6 @@
 #include "assembly/engine/direct.hpp"
 
+#include "assembly/layer/archive_layer.hpp"
 #include "assembly/layer/wheel_layer.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
@@ -40,6 +41,14 @@ struct WheelLayer {
   std::optional<layer::LayerFacts> facts;
 };
 
+/// A layer of NVIDIA's archives that is there or will be.
+struct ArchiveLayer {
+  std::vector<const lock::LockedArchive*> archives;
+  std::vector<layer::CachedArchive> cached;
+  std::string key;
+  std::optional<layer::LayerFacts> facts;
+};
+
 /// A delta between two roots that is there or will be.
 struct Delta {
   std::string lower, upper;  ///< keys of roots
@@ -68,7 +77,7 @@ class LayersBuilder {
   Result<std::vector<ImageLayers>> run() {
     gather();
     TK_CHECK(plan_downloads());
-    if (!m_downloads.empty() || !m_missing_layers.empty() || !m_missing_roots.empty()) {
+    if (!m_awaited.empty()) {
       TK_CHECK(check_space());
       TK_CHECK(work());
     }
@@ -85,7 +94,8 @@ class LayersBuilder {
   };
 
   /// The root of the base of this level and the packages that `in` chooses.
-  Root root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what, std::size_t level = 0) const {
+  Root root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what,
+               std::size_t level = 0) const {
     Root root;
     root.suite = m_lock.resolution.suite;
     root.architecture = debian_architecture(m_lock);
@@ -144,6 +154,20 @@ class LayersBuilder {
     }
   }
 
+  /// The archives of a part, which one lock has once.
+  void want_archives(spec::Part part) {
+    if (m_archives) return;
+    m_archives.emplace();
+    for (const auto& archive : m_lock.archives)
+      if (archive.parts == spec::Variant{part}) {
+        m_archives->archives.push_back(&archive);
+        m_archives->cached.push_back({archive.name, archive.digest});
+      }
+    m_archives->key = layer::archive_layer_key(m_archives->cached, recipe::toolkit_folder(m_lock));
+    m_archives->facts = m_cache.catalog().find(m_archives->key);
+    if (m_archives->facts && !m_cache.blobs().contains(m_archives->facts->digest)) m_archives->facts.reset();
+  }
+
   void gather() {
     m_system = want_root(root_for({}));
     if (m_build_root == BuildRoot::wanted) m_build = want_root(build_root());
@@ -153,6 +177,7 @@ class LayersBuilder {
       spec::Variant below;
       for (const auto& part : recipe.parts) {
         if (part.has_packages) want_delta(root_for(below), root_for(part.up_to));
+        if (part.has_archives) want_archives(part.part);
         want_wheels(part.wheel_layers);
         below = part.up_to;
       }
@@ -188,6 +213,8 @@ class LayersBuilder {
     for (const auto& plan : recipe.parts) {
       PartLayers part;
       if (plan.has_packages) part.packages = m_deltas.at(delta_key(root_for(below), root_for(plan.up_to))).facts;
+      if (plan.has_archives)
+        part.archives = {*m_archives->facts, "torchkiln archives of CUDA " + m_lock.resolution.cuda};
       for (const auto& wheels : plan.wheel_layers) part.wheels.push_back(ready(wheels));
       below = plan.up_to;
       layers.parts.push_back(std::move(part));
@@ -231,6 +258,13 @@ class LayersBuilder {
       Awaited awaited;
       for (const auto* deb : root.debs) TK_CHECK(want(deb->url, deb->digest, deb->size_bytes, awaited));
       awaited.start = [this, &root] { submit_bootstrap(root); };
+      m_awaited.push_back(std::move(awaited));
+    }
+    if (m_archives && !m_archives->facts) {
+      Awaited awaited;
+      for (const auto* archive : m_archives->archives)
+        TK_CHECK(want(archive->url, archive->digest, archive->size_bytes, awaited));
+      awaited.start = [this] { submit_archives(); };
       m_awaited.push_back(std::move(awaited));
     }
     auto by_size = m_missing_layers;
@@ -334,6 +368,21 @@ class LayersBuilder {
         static_cast<std::int64_t>(wheel_bytes(layer)));
   }
 
+  void submit_archives() {
+    m_workers->submit(
+        [this]() -> Result<void> {
+          base::Step step(m_progress, "Converting", "the CUDA toolkit");
+          TK_TRY(m_archives->facts,
+                 layer::make_archive_layer(m_archives->cached, recipe::toolkit_folder(m_lock), m_cache.blobs(),
+                                           m_cache.work(), sys::processor_count()));
+          TK_CHECK(m_cache.catalog().add(m_archives->key, *m_archives->facts));
+          for (const auto& archive : m_archives->cached) TK_CHECK(m_cache.blobs().remove(archive.digest));
+          step.end(base::format_bytes(m_archives->facts->size_bytes));
+          return {};
+        },
+        std::numeric_limits<std::int64_t>::max());
+  }
+
   /// Deltas compare roots, so they come last. Each unpacks two of them: one after the other.
   Result<void> make_deltas() {
     for (auto& [key, delta] : m_deltas) {
@@ -359,6 +408,7 @@ class LayersBuilder {
   std::map<std::string, Root> m_roots;
   std::map<std::string, Delta> m_deltas;
   std::map<std::string, WheelLayer> m_wheel_layers;
+  std::optional<ArchiveLayer> m_archives;
   std::string m_system, m_build;  ///< keys of roots
   std::vector<std::string> m_missing_roots;
   std::vector<WheelLayer*> m_missing_layers;
@@ -389,6 +439,7 @@ std::vector<ReadyLayer> ImageLayers::in_order(const recipe::Recipe& recipe, cons
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].packages)
       all.push_back({parts[i].packages->layer, fmt::format("torchkiln packages {}", name(recipe.parts[i].part))});
+    if (parts[i].archives) all.push_back(*parts[i].archives);
     all.insert(all.end(), parts[i].wheels.begin(), parts[i].wheels.end());
   }
   for (const auto& extension : extensions) {
@@ -462,7 +513,8 @@ Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, 
 Result<ReadyLayer> make_configuration_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
                                             const ImageLayers& layers, const std::vector<recipe::AddedFile>& own,
                                             const Cache& cache) {
-  TK_TRY(auto files, recipe::configuration_files(lock, recipe, layers.account_files(recipe.extensions.size()), own));
+  TK_TRY(auto files,
+         recipe::configuration_files(lock, recipe, layers.account_files(recipe.extensions.size()), own));
   TK_TRY(const auto facts, make_file_layer(std::move(files), layer::k_layer_time_s, cache.blobs()));
   return ReadyLayer{facts, fmt::format("torchkiln configuration {}", name(recipe.variant))};
 }

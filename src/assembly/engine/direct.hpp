@@ -25,9 +25,10 @@ struct ReadyLayer {
   std::string made_by;
 };
 
-/// The layers that a part brings: its Debian packages, where it has some, below its wheels.
+/// The layers that a part brings, lowest first.
 struct PartLayers {
   std::optional<layer::DeltaFacts> packages;
+  std::optional<ReadyLayer> archives;
   std::vector<ReadyLayer> wheels;  ///< in the order of PartPlan::wheel_layers
 };
 
@@ -41,8 +42,8 @@ struct ExtensionLayers {
 /// What an image is put together from, all of it in the cache.
 struct ImageLayers {
   layer::BaseFacts system;
-  std::vector<ReadyLayer> wheels;  ///< in the order of Recipe::wheel_layers
-  std::vector<PartLayers> parts;   ///< in the order of Recipe::parts
+  std::vector<ReadyLayer> wheels;           ///< in the order of Recipe::wheel_layers
+  std::vector<PartLayers> parts;            ///< in the order of Recipe::parts
   std::vector<ExtensionLayers> extensions;  ///< in the order of Recipe::extensions
   /// The root that the verifier is compiled in, when it was asked for.
   std::optional<layer::BaseFacts> build_root;

@@ -1,5 +1,6 @@
 // torchkiln lock: kiln.lock and pylock.toml.
 
+#include "foundation/base/text.hpp"
 #include "interface/cli/commands.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +15,18 @@ struct LockCommand {
   std::vector<std::string> upgrade;
   bool check = false;
 };
+
+/// What the devel part's CUDA toolkit costs beside everything else; empty where there is none.
+std::string toolkit_line(const lock::Lock& lock) {
+  const auto toolkit = lock::toolkit_bytes(lock);
+  if (toolkit == 0) return {};
+  std::uint64_t total = 0;
+  for (const auto& wheel : lock.wheels) total += wheel.size_bytes;
+  for (const auto& archive : lock.archives) total += archive.size_bytes;
+  return fmt::format("devel's CUDA toolkit, from {}: {} to fetch beside {} of other wheels\n",
+                     lock.archives.empty() ? "wheels" : "archives", base::format_bytes(toolkit),
+                     base::format_bytes(total - toolkit));
+}
 
 /// Whether the lock of the spec answers it, and those of the specs that it extends theirs.
 base::Result<bool> is_current(const Project& project) {
@@ -65,11 +78,12 @@ void add_lock(CLI::App& program, Action& chosen) {
       if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       const auto& lock = std::get<lock::Lock>(outcome);
       const auto file = project.files.lock.string();
-      TK_CHECK(session.print(
-          fmt::format("{}: {} wheels, {} Debian packages\n", file, lock.wheels.size(), lock.debs.size()),
-          document::Json{{"schema", "torchkiln.lock-result/1"},
-                         {"lock", file},
-                         {"identity", lock::identity(lock).to_string()}}));
+      TK_CHECK(session.print(fmt::format("{}: {} wheels, {} Debian packages\n{}", file, lock.wheels.size(),
+                                         lock.debs.size(), toolkit_line(lock)),
+                             document::Json{{"schema", "torchkiln.lock-result/1"},
+                                            {"lock", file},
+                                            {"identity", lock::identity(lock).to_string()},
+                                            {"cuda_toolkit_bytes", lock::toolkit_bytes(lock)}}));
       return 0;
     };
   });

@@ -8,6 +8,7 @@
 #include "interface/console/matrix_documents.hpp"
 #include "knowledge/upstream/rewrite.hpp"
 #include "knowledge/upstream/survey.hpp"
+#include "plan/lock/toolkit.hpp"
 
 #include <fmt/format.h>
 
@@ -18,8 +19,6 @@ using base::Result;
 namespace {
 
 constexpr double k_uv_timeout_s = 60;
-/// Addresses of folders with NVIDIA's redistrib_*.json, blanks between them.
-constexpr const char* k_redist_variable = "TORCHKILN_REDIST";
 
 void add_check(CLI::App& command, Action& chosen) {
   auto* checker =
@@ -132,10 +131,7 @@ Result<upstream::SurveyRequest> survey_request(const RefreshOptions& options, co
     TK_TRY(request.index, index_of_uv(session));
   }
   request.torch_index = lock::torch_index(options.indexes.torch_index);
-  request.redist = options.redist;
-  if (const auto redist = sys::environment(k_redist_variable); redist && request.redist.empty())
-    for (const auto folder : base::split(*redist, ' '))
-      if (!folder.empty()) request.redist.emplace_back(folder);
+  request.redist = lock::redist_folders(options.redist);
   for (const auto& text : options.again) {
     TK_TRY(auto releases, version::SpecifierSet::parse(text));
     request.again.push_back(std::move(releases));
@@ -183,8 +179,9 @@ void add_refresh(CLI::App& command, Action& chosen) {
       ->type_name("URL")
       ->group(group);
   refresher
-      ->add_option("--redist", options->redist,
-                   fmt::format("NVIDIA's folder with redistrib_*.json; may be repeated (or {})", k_redist_variable))
+      ->add_option(
+          "--redist", options->redist,
+          fmt::format("NVIDIA's folder with redistrib_*.json; may be repeated (or {})", lock::k_redist_variable))
       ->type_name("URL")
       ->group(group);
   refresher

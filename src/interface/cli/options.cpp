@@ -1,4 +1,7 @@
 #include "interface/cli/commands.hpp"
+#include "plan/lock/toolkit.hpp"
+
+#include <fmt/format.h>
 
 namespace torchkiln::cli {
 
@@ -52,6 +55,13 @@ void add_lock_options(CLI::App& command, LockOptions& options) {
           "--torch-index", options.indexes.torch_index,
           "PyTorch's own index, a folder a build below it, for builds that the default index lacks (default: "
           "TORCHKILN_TORCH_INDEX)")
+      ->type_name("URL")
+      ->group(group);
+  command
+      .add_option(
+          "--redist", options.redist,
+          fmt::format("NVIDIA's folder with redistrib_*.json, for cuda = \"archives\"; may be repeated (or {})",
+                      lock::k_redist_variable))
       ->type_name("URL")
       ->group(group);
   command.add_option("--mirror", options.mirrors, "Debian mirror, or a whole 'deb …' line; may be repeated")

@@ -57,8 +57,10 @@ void add_render(CLI::App& program, Action& chosen) {
       std::string text;
       document::Json contexts = document::Json::array();
       for (std::size_t i = 0; i < recipes.size(); ++i) {
-        text += fmt::format("{}: build it with\n  DOCKER_BUILDKIT=1 docker build --tag {} {}\n",
-                            (folders[i] / "Dockerfile").string(), recipes[i].reference, folders[i].string());
+        text += fmt::format(
+            "{0}: build and run it with\n  DOCKER_BUILDKIT=1 docker build --tag {1} {2}\n"
+            "  docker run --rm -it --gpus all --shm-size 8g {1}\n",
+            (folders[i] / "Dockerfile").string(), recipes[i].reference, folders[i].string());
         contexts.push_back({{"variant", name(recipes[i].variant)},
                             {"folder", folders[i].string()},
                             {"reference", recipes[i].reference}});

@@ -217,6 +217,7 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
                                        session.options().network,
                                        uv,
                                        session.cache().root(),
+                                       options.redist,
                                        below};
   auto made = lock::make_lock(lock_request, session.http(), session.cache().blobs(), session.progress());
   if (!made) return fail(with_nearest(std::move(made).error(), request, resolution, matrix));

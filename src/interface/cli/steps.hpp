@@ -50,6 +50,7 @@ base::Result<solver::Outcome> resolve(const Project& project, const matrix::Matr
 struct LockOptions {
   lock::PythonIndexes indexes;
   std::vector<std::string> mirrors;
+  std::vector<std::string> redist;
   lock::Upgrade upgrade = lock::Upgrade::keep;
   std::vector<std::string> upgrade_packages;
 };

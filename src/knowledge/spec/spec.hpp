@@ -27,10 +27,11 @@ base::Result<Prefer> parse_prefer(std::string_view text);
 
 /// Where the devel part's CUDA toolkit (nvcc and the headers) comes from.
 enum class ToolkitSource {
-  none,    ///< there is none: C++ extensions can be built, CUDA ones cannot
-  wheels,  ///< NVIDIA's wheels, which have nvcc from CUDA 13 on
+  none,      ///< there is none: C++ extensions can be built, CUDA ones cannot
+  wheels,    ///< NVIDIA's wheels, which have nvcc from CUDA 13 on
+  archives,  ///< NVIDIA's redistributable archives, by the release's redistrib_*.json
 };
-/// "none", "wheels".
+/// "none", "wheels", "archives".
 std::string_view name(ToolkitSource source);
 base::Result<ToolkitSource> parse_toolkit_source(std::string_view text);
 
@@ -92,8 +93,8 @@ struct Spec {
 };
 
 /// Reads a spec. `file` is its name in every Place. One spec_invalid Error, with place and hint, for unknown keys,
-/// wrong types and bad values. What `below` says holds where this one says nothing; packages and GPUs add up. A spec
-/// that extends another gets that one as `below`: knowledge/spec/family.hpp reads both.
+/// wrong types and bad values. What `below` says holds where this one says nothing; packages and GPUs add up. A
+/// spec that extends another gets that one as `below`: knowledge/spec/family.hpp reads both.
 base::Result<Spec> parse(std::string_view text, std::string file, Spec below = {});
 
 /// The values of the command line's --pytorch, --python, … ; absent ones leave the spec as it is. Lists replace.

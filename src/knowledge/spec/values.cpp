@@ -110,13 +110,15 @@ base::Result<Prefer> parse_prefer(std::string_view text) {
 }
 
 std::string_view name(ToolkitSource source) {
-  return source == ToolkitSource::wheels ? "wheels" : "none";
+  constexpr std::array<std::string_view, 3> k_names{"none", "wheels", "archives"};
+  return k_names[static_cast<std::size_t>(source)];
 }
 
 base::Result<ToolkitSource> parse_toolkit_source(std::string_view text) {
-  for (const auto source : {ToolkitSource::none, ToolkitSource::wheels})
+  for (const auto source : {ToolkitSource::none, ToolkitSource::wheels, ToolkitSource::archives})
     if (name(source) == text) return source;
-  return invalid(fmt::format("\"{}\" is no source of a CUDA toolkit", text), "sources are wheels and none");
+  return invalid(fmt::format("\"{}\" is no source of a CUDA toolkit", text),
+                 "sources are wheels, archives and none");
 }
 
 base::Result<std::string> parse_architecture(std::string_view text) {

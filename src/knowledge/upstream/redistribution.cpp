@@ -22,6 +22,22 @@ std::string day_of(const std::string& text) {
   return base::parse_time(day + "T00:00:00Z") ? day : std::string();
 }
 
+/// What a platform or a variant says of its file; nothing where it names none, or no SHA-256.
+Result<std::optional<ComponentArchive>> parse_archive(const JsonValue& value, std::string platform,
+                                                      std::string variant) {
+  ComponentArchive archive{std::move(platform), std::move(variant), {}, {}, 0};
+  TK_TRY(archive.path, value.text_or_empty("relative_path"));
+  TK_TRY(const auto digest, value.text_or_empty("sha256"));
+  const auto parsed = base::Digest::parse(digest);
+  if (archive.path.empty() || !parsed) return std::optional<ComponentArchive>();
+  if (archive.path.starts_with('/') || archive.path.find("..") != std::string::npos)
+    return value.wrong("has a relative_path that leaves the folder");
+  archive.digest = *parsed;
+  TK_TRY(const auto size, value.text_or_empty("size"));
+  archive.size_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, base::parse_integer(size).value_or(0)));
+  return std::optional(std::move(archive));
+}
+
 /// A component is an object with a version; its members that are objects are platforms, whose members that are
 /// objects again are variants ("cuda12"), where there is a choice.
 Result<Component> parse_component(const std::string& name, const JsonValue& value) {
@@ -34,9 +50,18 @@ Result<Component> parse_component(const std::string& name, const JsonValue& valu
   for (const auto& [key, member] : members) {
     if (!member.json().is_object()) continue;
     component.platforms.push_back(key);
+    const auto add = [&](const JsonValue& one, const std::string& variant) -> Result<void> {
+      TK_TRY(auto archive, parse_archive(one, key, variant));
+      if (archive) component.archives.push_back(std::move(*archive));
+      return {};
+    };
+    TK_CHECK(add(member, ""));
     TK_TRY(const auto inner, member.members());
-    for (const auto& entry : inner)
-      if (entry.second.json().is_object()) variants.insert(entry.first);
+    for (const auto& entry : inner) {
+      if (!entry.second.json().is_object()) continue;
+      variants.insert(entry.first);
+      TK_CHECK(add(entry.second, entry.first));
+    }
   }
   component.variants.assign(variants.begin(), variants.end());
   return component;
@@ -46,6 +71,12 @@ Result<Component> parse_component(const std::string& name, const JsonValue& valu
 
 bool Component::is_for(std::string_view platform) const {
   return std::find(platforms.begin(), platforms.end(), platform) != platforms.end();
+}
+
+const ComponentArchive* Component::archive_for(std::string_view platform) const {
+  for (const auto& archive : archives)
+    if (archive.platform == platform && archive.variant.empty()) return &archive;
+  return nullptr;
 }
 
 const Component* Redistribution::find(std::string_view name) const {

@@ -89,9 +89,10 @@ bool stands_on(const Lock& lock, spec::Variant parts, const Below& below) {
   if (!below.lock) return !lock.extends;
   if (lock.extends != identity(*below.lock)) return false;
   return std::all_of(below.lock->wheels.begin(), below.lock->wheels.end(), [&](const LockedWheel& kept) {
-    return !is_in(kept, parts) || std::any_of(lock.wheels.begin(), lock.wheels.end(), [&](const LockedWheel& wheel) {
-      return wheel.digest == kept.digest && wheel.file_name == kept.file_name;
-    });
+    return !is_in(kept, parts) ||
+           std::any_of(lock.wheels.begin(), lock.wheels.end(), [&](const LockedWheel& wheel) {
+             return wheel.digest == kept.digest && wheel.file_name == kept.file_name;
+           });
   });
 }
 

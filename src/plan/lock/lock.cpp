@@ -248,6 +248,18 @@ LockedDeb read_deb(document::Table& table) {
   return deb;
 }
 
+LockedArchive read_archive(document::Table& table) {
+  LockedArchive archive;
+  archive.name = read_plain(table, "name");
+  archive.version = read_plain(table, "version");
+  archive.url = read_url(table);
+  archive.digest = read_digest(table, "sha256");
+  archive.size_bytes = read_size(table, "size");
+  archive.parts = read_parts(table, BuildRoot::refused).variant;
+  table.finish();
+  return archive;
+}
+
 }  // namespace
 
 std::int64_t Lock::created_s() const {
@@ -325,6 +337,7 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
   }
   for (auto& table : root.tables("wheel")) lock.wheels.push_back(read_wheel(table));
   for (auto& table : root.tables("debian")) lock.debs.push_back(read_deb(table));
+  for (auto& table : root.tables("archive")) lock.archives.push_back(read_archive(table));
   root.finish();
   TK_CHECK(document.check());
   return lock;
@@ -364,6 +377,11 @@ std::string to_toml(const Lock& lock) {
         "\n[[debian]]\nname = {}\nversion = {}\narchitecture = {}\n{}url = {}\nsha256 = {}\nsize = {}\n",
         toml_string(deb.name), toml_string(deb.version), toml_string(deb.architecture), parts_line(names_of(deb)),
         toml_string(deb.url), toml_string(deb.digest.hex()), deb.size_bytes);
+  for (const auto& archive : lock.archives)
+    text +=
+        fmt::format("\n[[archive]]\nname = {}\nversion = {}\n{}url = {}\nsha256 = {}\nsize = {}\n",
+                    toml_string(archive.name), toml_string(archive.version), parts_line(names_of(archive.parts)),
+                    toml_string(archive.url), toml_string(archive.digest.hex()), archive.size_bytes);
   return text;
 }
 
@@ -390,6 +408,8 @@ base::Digest identity(const Lock& lock) {
   for (const auto& deb : lock.debs)
     json["debian"].push_back(
         {deb.name, deb.version, deb.digest.hex(), deb.is_base() ? "base" : base::join(names_of(deb), " ")});
+  for (const auto& archive : lock.archives)
+    json["archives"].push_back({archive.name, archive.digest.hex(), names_of(archive.parts)});
   return base::Digest::of(json.dump());
 }
 
@@ -416,6 +436,14 @@ bool is_in(const LockedWheel& wheel, spec::Variant variant) {
 
 bool is_in(const LockedDeb& deb, spec::Variant variant) {
   return deb.is_base() || deb.parts.has_any_of(variant);
+}
+
+std::uint64_t toolkit_bytes(const Lock& lock) {
+  std::uint64_t total = 0;
+  for (const auto& archive : lock.archives) total += archive.size_bytes;
+  for (const auto& wheel : lock.wheels)
+    if (wheel.parts.has(spec::Part::devel) && wheel.name.starts_with("nvidia-")) total += wheel.size_bytes;
+  return total;
 }
 
 std::string locked_version(const Lock& lock, std::string_view name) {

@@ -49,6 +49,16 @@ struct LockedDeb {
   bool is_base() const { return parts.is_runtime() && !in_build_root; }
 };
 
+/// One of NVIDIA's redistributable archives.
+struct LockedArchive {
+  std::string name;  ///< of the component: "cuda_nvcc"
+  std::string version;
+  std::string url;
+  base::Digest digest;
+  std::uint64_t size_bytes = 0;  ///< 0 where the list does not say
+  spec::Variant parts;           ///< the parts that need it
+};
+
 /// The part of a solver::Resolution that images are made from.
 struct LockedResolution {
   std::string pytorch, build, index, cuda, cudnn, nccl, python, triton, torchvision, torchaudio, released;
@@ -70,6 +80,7 @@ struct Lock {
   LockedResolution resolution;
   std::vector<LockedWheel> wheels;  ///< sorted by name
   std::vector<LockedDeb> debs;      ///< sorted by name
+  std::vector<LockedArchive> archives;
   /// The identity of the lock below, where the spec extends another: all that it pins is here too.
   std::optional<base::Digest> extends;
   /// That lock. It stays a file of its own: whoever reads this one says what lies below.
@@ -98,6 +109,10 @@ spec::Variant all_parts(const spec::Spec& spec);
 /// Whether an image of this variant has the wheel or Debian package.
 bool is_in(const LockedWheel& wheel, spec::Variant variant);
 bool is_in(const LockedDeb& deb, spec::Variant variant);
+
+/// How much the devel part's CUDA toolkit adds to what is fetched, in bytes: NVIDIA's archives, or its wheels that
+/// torch itself does not need.
+std::uint64_t toolkit_bytes(const Lock& lock);
 
 /// The version of a locked wheel, by normalised name; empty when it is not locked.
 std::string locked_version(const Lock& lock, std::string_view name);

@@ -3,6 +3,7 @@
 #include "foundation/base/text.hpp"
 #include "knowledge/wheel/install.hpp"
 #include "knowledge/wheel/wheel.hpp"
+#include "plan/lock/toolkit.hpp"
 
 #include <algorithm>
 #include <future>
@@ -129,8 +130,8 @@ std::optional<base::Digest> identity_of(const Below& below) {
 
 base::Error with_below(base::Error error, const Below& below) {
   if (below.lock && error.code == base::ErrorCode::package_conflict)
-    error.hints.push_back(fmt::format("every package of {} keeps its version: what asks for another has to go there",
-                                      below.file));
+    error.hints.push_back(
+        fmt::format("every package of {} keeps its version: what asks for another has to go there", below.file));
   return error;
 }
 
@@ -141,6 +142,100 @@ bool keeps_debian(const LockRequest& request) {
   return request.earlier->resolution.suite == request.resolution.os.suite &&
          request.earlier->resolution.architecture == name(request.resolution.architecture) &&
          request.earlier->requested_debian == requested_debian(request);
+}
+
+/// NVIDIA's archives that the parts ask for.
+Result<std::vector<LockedArchive>> pin_archives(const LockRequest& request, sys::HttpClient& http,
+                                                base::Progress& progress) {
+  std::vector<std::string> components;
+  for (const auto& part : request.parts)
+    components.insert(components.end(), part.archives.begin(), part.archives.end());
+  if (request.below.lock) {
+    if (!components.empty() && request.below.lock->archives.empty())
+      return base::fail_at(base::ErrorCode::spec_invalid, request.spec.devel.cuda->place,
+                           fmt::format("{} has no CUDA toolkit of NVIDIA's archives, and this image stands on it",
+                                       request.below.file),
+                           {"ask for it in the spec below, with a devel variant"});
+    return request.below.lock->archives;
+  }
+  if (components.empty()) return std::vector<LockedArchive>();
+  const auto cuda = request.resolution.cuda.to_string();
+  if (request.earlier && request.upgrade == Upgrade::keep && request.earlier->resolution.cuda == cuda &&
+      !request.earlier->archives.empty())
+    return request.earlier->archives;
+  base::Step step(progress, "Locking", "the CUDA toolkit");
+  TK_TRY(auto archives, pin_toolkit({request.resolution.cuda, std::string(name(request.resolution.architecture)),
+                                     components, redist_folders(request.redist)},
+                                    http));
+  step.end(fmt::format("{} archives of NVIDIA's", archives.size()));
+  return archives;
+}
+
+/// The CUDA that a package's name says it is for: 12 of "tensorrt-cu12-libs" and of "cupy-cuda12x".
+std::optional<unsigned> named_cuda(std::string_view name) {
+  for (const auto part : base::split(name, '-'))
+    for (const std::string_view prefix : {"cuda", "cu"}) {
+      if (!part.starts_with(prefix)) continue;
+      auto number = part.substr(prefix.size());
+      if (number.ends_with('x')) number.remove_suffix(1);
+      if (const auto value = number.size() == 2 ? base::parse_integer(number) : std::nullopt; value && *value >= 10)
+        return static_cast<unsigned>(*value);
+    }
+  return std::nullopt;
+}
+
+base::Error made_for_other_cuda(std::string_view package, unsigned cuda, const solver::Resolution& resolution) {
+  auto other = std::string(package);
+  const auto at = other.find("cu" + std::to_string(cuda));
+  std::vector<std::string> hints = {fmt::format("or a build for CUDA {}: --cuda '{}.*'", cuda, cuda)};
+  if (at != std::string::npos)
+    hints.insert(hints.begin(), "ask for " + other.replace(at + 2, 2, std::to_string(resolution.cuda.major)));
+  return {base::ErrorCode::package_conflict,
+          fmt::format("{} is for CUDA {}, and PyTorch {}+{} for CUDA {}", package, cuda,
+                      resolution.pytorch.to_string(), resolution.build, resolution.cuda.to_string()),
+          std::nullopt,
+          {},
+          std::move(hints)};
+}
+
+/// Packages that name the CUDA they are for must name the build's.
+Result<void> check_asked(const LockRequest& request) {
+  for (const auto& package : request.spec.python_packages) {
+    const auto cuda = named_cuda(package.name);
+    if (!cuda || *cuda == request.resolution.cuda.major) continue;
+    auto error = made_for_other_cuda(package.name, *cuda, request.resolution);
+    error.where = package.place;
+    return base::fail(std::move(error));
+  }
+  return {};
+}
+
+constexpr std::string_view k_tensorrt = "tensorrt";
+constexpr const char* k_tensorrt_index =
+    "NVIDIA has TensorRT's wheels on an index of its own: name it as pip's extra-index-url (docs/variants.md)";
+
+/// The default Python index has stand-ins for TensorRT: sources that fetch it while they are installed, and empty
+/// versions; and plain "tensorrt" is for the newest CUDA.
+Result<void> check_tensorrt(const solver::Resolution& resolution, const std::vector<LockedWheel>& wheels) {
+  for (const auto& wheel : wheels) {
+    if (!wheel.name.starts_with(k_tensorrt)) continue;
+    if (wheel.version.starts_with("0.0"))
+      return base::fail(base::ErrorCode::package_conflict,
+                        fmt::format("{} {} is a stand-in without TensorRT in it", wheel.name, wheel.version),
+                        {k_tensorrt_index});
+    if (const auto cuda = named_cuda(wheel.name); cuda && *cuda != resolution.cuda.major)
+      return base::fail(made_for_other_cuda(wheel.name, *cuda, resolution));
+  }
+  return {};
+}
+
+base::Error with_tensorrt(base::Error error, const spec::Spec& spec) {
+  const auto& packages = spec.python_packages;
+  if (error.code == base::ErrorCode::package_conflict &&
+      std::any_of(packages.begin(), packages.end(),
+                  [](const spec::PythonPackage& one) { return one.name.starts_with(k_tensorrt); }))
+    error.hints.emplace_back(k_tensorrt_index);
+  return error;
 }
 
 /// What an earlier lock of exactly these wheels found out need not be found out again.
@@ -235,6 +330,7 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   if (resolution.os.distribution != "debian")
     return base::fail(base::ErrorCode::spec_invalid, "an image of " + resolution.os.id + " cannot be made yet",
                       {"os = \"debian-12\""});
+  TK_CHECK(check_asked(request));
   Lock lock;
   lock.spec_digest = digest_of(request.spec);
   lock.matrix_revision = request.matrix_revision;
@@ -268,7 +364,7 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   auto pins = pin_family(python, request.parts);
   if (pins) step.end(fmt::format("{} packages", pins->wheels.size()));
   auto debs = debian.get();
-  if (!pins) return base::fail(with_below(std::move(pins).error(), request.below));
+  if (!pins) return base::fail(with_tensorrt(with_below(std::move(pins).error(), request.below), request.spec));
   if (!debs) return base::fail(std::move(debs).error());
   lock.wheels = std::move(pins->wheels);
   lock.debs = std::move(*debs);
@@ -276,7 +372,9 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
     keep_below(request.below, all_parts(request.spec), lock.wheels);
     keep_below(request.below, all_parts(request.spec), lock.debs, progress);
   }
+  TK_TRY(lock.archives, pin_archives(request, http, progress));
   TK_CHECK(check_pins(resolution, lock.wheels));
+  TK_CHECK(check_tensorrt(resolution, lock.wheels));
   wheel::InstallScheme scheme;
   scheme.python_version = resolution.python;
   if (!take_sizes(lock.wheels, request.earlier)) TK_CHECK(read_wheels(lock.wheels, scheme, http, blobs, progress));

@@ -36,8 +36,9 @@ struct LockRequest {
   std::vector<std::string> upgrade_packages;
   sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path uv;
-  std::filesystem::path cache;  ///< torchkiln's cache folder
-  Below below;                  ///< where the spec extends another; the resolution is decided by it
+  std::filesystem::path cache;           ///< torchkiln's cache folder
+  std::vector<std::string> redist = {};  ///< folders of NVIDIA's archives, as the user gave them
+  Below below = {};                      ///< where the spec extends another; the resolution is decided by it
 };
 
 /// What apt is asked for, as the lock records it ("build:g++" for the build root, "ssh:openssh-server" for a part),

@@ -16,9 +16,15 @@ namespace {
 /// The first CUDA whose wheels have nvcc (the nvidia-cuda-nvcc wheels of CUDA 12 hold ptxas and no nvcc).
 constexpr unsigned k_first_cuda_with_nvcc = 13;
 
-/// The wheels that make up the toolkit, at the CUDA version of the PyTorch build.
-Result<std::vector<std::string>> toolkit_requirements(const spec::Spec& spec, const solver::Resolution& resolution,
-                                                      const fs::path& images, base::Progress& progress) {
+/// The last CUDA whose nvcc refuses Debian 12's own g++ 12 (CUDA 11.8, Installation Guide, "Host Compiler Support
+/// Policy": up to 11).
+constexpr unsigned k_last_cuda_for_older_compiler = 11;
+constexpr const char* k_older_compiler = "g++-11";
+
+/// Adds the CUDA toolkit to what the devel part asks for: wheels at the CUDA version of the PyTorch build, or
+/// archives.
+Result<void> add_toolkit(const spec::Spec& spec, const solver::Resolution& resolution, const fs::path& images,
+                         base::Progress& progress, PartRequest& request) {
   using spec::ToolkitSource;
   const auto cuda = resolution.cuda.to_string();
   const bool has_nvcc = resolution.cuda.major >= k_first_cuda_with_nvcc;
@@ -27,18 +33,24 @@ Result<std::vector<std::string>> toolkit_requirements(const spec::Spec& spec, co
     return base::fail_at(
         base::ErrorCode::spec_invalid, asked->place,
         fmt::format("CUDA {}'s wheels have no nvcc; those of CUDA {} are the first", cuda, k_first_cuda_with_nvcc),
-        {"cuda = \"none\" in [devel]: C++ extensions can be built then, CUDA ones cannot",
+        {"cuda = \"archives\" in [devel]: NVIDIA's redistributable archives have it",
+         "cuda = \"none\": C++ extensions can be built then, CUDA ones cannot",
          fmt::format("or a PyTorch build for CUDA {}: --cuda '>={}'", k_first_cuda_with_nvcc,
                      k_first_cuda_with_nvcc)});
   if (!has_nvcc && !asked)
     progress.warn(
-        fmt::format("the devel part has no nvcc: CUDA {}'s wheels have none (say cuda = \"none\" in [devel] "
-                    "if that is meant)",
+        fmt::format("the devel part has no nvcc: CUDA {}'s wheels have none; cuda = \"archives\" in [devel] takes "
+                    "it from NVIDIA's archives, \"none\" says that this is meant",
                     cuda));
-  if (!has_nvcc || (asked && asked->value == ToolkitSource::none)) return std::vector<std::string>();
-  TK_TRY(auto requirements, read_list(images / "devel/cuda-wheels.txt"));
-  for (auto& one : requirements) one += "==" + cuda + ".*";
-  return requirements;
+  if (asked && asked->value == ToolkitSource::archives) {
+    TK_TRY(request.archives, read_list(images / "devel/cuda-archives.txt"));
+    if (resolution.cuda.major <= k_last_cuda_for_older_compiler) request.packages.emplace_back(k_older_compiler);
+    return {};
+  }
+  if (!has_nvcc || (asked && asked->value == ToolkitSource::none)) return {};
+  TK_TRY(const auto wheels, read_list(images / "devel/cuda-wheels.txt"));
+  for (const auto& one : wheels) request.requirements.push_back(one + "==" + cuda + ".*");
+  return {};
 }
 
 }  // namespace
@@ -61,10 +73,7 @@ Result<std::vector<PartRequest>> part_requests(const spec::Spec& spec, const sol
     PartRequest request{part, {}, {}};
     TK_TRY(request.requirements, read_list(folder / "requirements.txt"));
     TK_TRY(request.packages, read_list(folder / "packages.txt"));
-    if (part == spec::Part::devel) {
-      TK_TRY(const auto toolkit, toolkit_requirements(spec, resolution, images, progress));
-      request.requirements.insert(request.requirements.end(), toolkit.begin(), toolkit.end());
-    }
+    if (part == spec::Part::devel) TK_CHECK(add_toolkit(spec, resolution, images, progress, request));
     requests.push_back(std::move(request));
   }
   return requests;

@@ -14,8 +14,9 @@ namespace torchkiln::lock {
 
 struct PartRequest {
   spec::Part part = spec::Part::devel;
-  std::vector<std::string> requirements;  ///< PEP 508: images/<part>/requirements.txt
-  std::vector<std::string> packages;      ///< of Debian: images/<part>/packages.txt
+  std::vector<std::string> requirements;   ///< PEP 508: images/<part>/requirements.txt
+  std::vector<std::string> packages;       ///< of Debian: images/<part>/packages.txt
+  std::vector<std::string> archives = {};  ///< NVIDIA's, by component: images/devel/cuda-archives.txt
 };
 
 /// What the parts of the spec's variants ask for, in the order of the layers. `images` is our folder of that name.

@@ -67,17 +67,21 @@ std::string purpose(spec::Part part) {
 /// What comes on top of the base, lowest first.
 struct Stage {
   std::string name, purpose;
-  std::string packages;  ///< the tar of its Debian packages; empty: it has none
+  std::vector<std::string> tars;  ///< of its Debian packages and archives
   const WheelLayers* wheels;
 };
 std::vector<Stage> stages_of(const Recipe& recipe) {
   std::vector<Stage> stages;
-  for (const auto& plan : recipe.parts)
-    stages.push_back({std::string(name(plan.part)), purpose(plan.part),
-                      plan.has_packages ? packages_file(plan.part) : "", &plan.wheel_layers});
-  for (std::size_t i = 0; i < recipe.extensions.size(); ++i)
-    stages.push_back({stage_name(i), "What a spec that extends another adds.",
-                      recipe.extensions[i].has_packages ? packages_file(i) : "", &recipe.extensions[i].wheel_layers});
+  for (const auto& plan : recipe.parts) {
+    stages.push_back({std::string(name(plan.part)), purpose(plan.part), {}, &plan.wheel_layers});
+    if (plan.has_packages) stages.back().tars.push_back(packages_file(plan.part));
+    if (plan.has_archives) stages.back().tars.push_back(archives_file(plan.part));
+  }
+  for (std::size_t i = 0; i < recipe.extensions.size(); ++i) {
+    stages.push_back(
+        {stage_name(i), "What a spec that extends another adds.", {}, &recipe.extensions[i].wheel_layers});
+    if (recipe.extensions[i].has_packages) stages.back().tars.push_back(packages_file(i));
+  }
   return stages;
 }
 
@@ -87,8 +91,8 @@ std::vector<TemplateValues> stage_values(const std::vector<Stage>& stages) {
   std::string below = "base";
   for (const auto& stage : stages) {
     TemplateValues one{{{"part", stage.name}, {"below", below}, {"purpose", stage.purpose}},
-                       {{"packages", {}}, {"wheels", {}}}};
-    if (!stage.packages.empty()) one.lists["packages"].push_back({{{"tar", stage.packages}}, {}});
+                       {{"tars", {}}, {"wheels", {}}}};
+    for (const auto& tar : stage.tars) one.lists["tars"].push_back({{{"tar", tar}}, {}});
     if (!stage.wheels->empty())
       one.lists["wheels"].push_back({{{"requirements", requirements_file(stage.name)}}, {}});
     values.push_back(std::move(one));
@@ -106,6 +110,10 @@ std::string seconds(double s) {
 
 std::string packages_file(spec::Part part) {
   return std::string(name(part)) + ".tar.gz";
+}
+
+std::string archives_file(spec::Part part) {
+  return std::string(name(part)) + "-cuda.tar.gz";
 }
 
 std::string packages_file(std::size_t extension) {

@@ -30,7 +30,9 @@ ContextNames context_names(const lock::Lock& lock);
 
 /// The tar in a context that holds a part's Debian packages: "devel.tar.gz".
 std::string packages_file(spec::Part part);
-/// The same of an extension, counted from 0: "extension-1.tar.gz".
+/// The tar that holds its CUDA toolkit where that is made of archives: "devel-cuda.tar.gz".
+std::string archives_file(spec::Part part);
+/// The tar with the Debian packages of an extension, counted from 0: "extension-1.tar.gz".
 std::string packages_file(std::size_t extension);
 
 /// What a context has of ours besides texts.

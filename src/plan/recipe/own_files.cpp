@@ -45,7 +45,12 @@ Result<void> read_links(const fs::path& file, const std::string& site_packages, 
 
 }  // namespace
 
+std::string toolkit_folder(const lock::Lock& lock) {
+  return "usr/local/cuda-" + lock.resolution.cuda;
+}
+
 bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant) {
+  if (!lock.archives.empty() && variant.has(spec::Part::devel)) return true;
   return std::any_of(lock.wheels.begin(), lock.wheels.end(), [&](const lock::LockedWheel& wheel) {
     return wheel.name == "nvidia-cuda-nvcc" && is_in(wheel, variant) && variant.has(spec::Part::devel);
   });
@@ -56,10 +61,12 @@ Result<std::vector<AddedFile>> own_files(const fs::path& images, const lock::Loc
   TK_CHECK(read_root(images / "base/root", files));
   for (const auto part : recipe.variant.parts())
     TK_CHECK(read_root(images / std::string(name(part)) / "root", files));
-  if (has_cuda_toolkit(lock, recipe.variant))
+  if (has_cuda_toolkit(lock, recipe.variant) && !lock.archives.empty())
+    files.push_back({"usr/local/cuda", FileType::symlink, 0777, 0, 0, "cuda-" + lock.resolution.cuda});
+  else if (has_cuda_toolkit(lock, recipe.variant))
     TK_CHECK(read_links(images / "devel/cuda-links.txt", recipe.scheme.site_packages(), files));
-  files.push_back({recipe.scheme.prefix + "/" + k_constraints_file, FileType::file, 0644, 0, 0,
-                   pip_constraints(lock, recipe)});
+  files.push_back(
+      {recipe.scheme.prefix + "/" + k_constraints_file, FileType::file, 0644, 0, 0, pip_constraints(lock, recipe)});
   std::sort(files.begin(), files.end(), [](const AddedFile& a, const AddedFile& b) { return a.path < b.path; });
   return files;
 }

@@ -68,6 +68,9 @@ std::vector<PartPlan> plan_parts(const lock::Lock& lock, spec::Variant variant) 
     plan.has_packages = std::any_of(lock.debs.begin(), lock.debs.end(), [&](const lock::LockedDeb& deb) {
       return is_in(deb, plan.up_to) && !is_in(deb, below);
     });
+    plan.has_archives =
+        std::any_of(lock.archives.begin(), lock.archives.end(),
+                    [&](const lock::LockedArchive& archive) { return archive.parts == spec::Variant{part}; });
     plan.wheel_layers = plan_wheel_layers(lock.wheels, wheels_added(lock, plan.up_to, below), k_part_wheel_layers);
     below = plan.up_to;
     plans.push_back(std::move(plan));
@@ -124,6 +127,30 @@ constexpr const char* k_cuda_home = "/usr/local/cuda";
 std::string cuda_arch_list(const lock::LockedResolution& resolution) {
   const auto& targets = resolution.gpus.empty() ? resolution.sass : resolution.gpus;
   return targets.empty() ? std::string() : base::join(targets, ";") + "+PTX";
+}
+
+/// The headers of the libraries that torch's own headers include, which the archives have not: those of the wheels
+/// that torch requires, by the folders of CUDA 11 and 12 and of CUDA 13.
+std::string library_headers(const lock::Lock& lock, const wheel::InstallScheme& scheme) {
+  const std::string wheels = "/" + scheme.site_packages() + "/nvidia/";
+  if (lock.resolution.cuda.starts_with("13.")) return wheels + "cu13/include";
+  std::vector<std::string> folders;
+  for (const auto* library : {"cublas", "cufft", "curand", "cusolver", "cusparse"})
+    folders.push_back(wheels + library + "/include");
+  return base::join(folders, ":");
+}
+
+/// What compilers are told about the CUDA toolkit.
+void add_toolkit_environment(const lock::Lock& lock, Recipe& recipe) {
+  recipe.environment.emplace_back("CUDA_HOME", k_cuda_home);
+  // For programs that nvcc links; torch finds the same libraries by their places beside it.
+  recipe.environment.emplace_back("LD_LIBRARY_PATH", std::string(k_cuda_home) + "/lib64");
+  recipe.environment.emplace_back("TORCH_CUDA_ARCH_LIST", cuda_arch_list(lock.resolution));
+  if (lock.archives.empty()) return;
+  recipe.environment.emplace_back("CPATH", library_headers(lock, recipe.scheme));
+  // It refuses Debian 12's own compiler: plan/lock/parts.cpp.
+  if (lock.resolution.cuda.starts_with("11."))
+    recipe.environment.emplace_back("NVCC_PREPEND_FLAGS", "-ccbin=g++-11");
 }
 
 /// The programs that a container runs unless told otherwise, and how to see whether they are well.
@@ -199,7 +226,8 @@ std::string nvidia_require_cuda(std::string_view cuda) {
 
 std::string pip_constraints(const lock::Lock& lock, const Recipe& recipe) {
   std::string text =
-      "# What this image was built and tested with. pip and uv keep it, since PIP_CONSTRAINT and UV_CONSTRAINT name "
+      "# What this image was built and tested with. pip and uv keep it, since PIP_CONSTRAINT and UV_CONSTRAINT "
+      "name "
       "this file.\n";
   for (const auto& wheel : lock.wheels)
     if (is_in(wheel, recipe.variant) && is_of_torch(wheel.name)) text += wheel.name + "==" + wheel.version + "\n";
@@ -238,12 +266,7 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
                         {"NVIDIA_REQUIRE_CUDA", nvidia_require_cuda(lock.resolution.cuda)}};
   for (const auto* variable : {"PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"})
     recipe.environment.emplace_back(variable, prefix + "/" + k_constraints_file);
-  if (has_toolkit) {
-    recipe.environment.emplace_back("CUDA_HOME", k_cuda_home);
-    // For programs that nvcc links; torch finds the same libraries by their places beside it.
-    recipe.environment.emplace_back("LD_LIBRARY_PATH", std::string(k_cuda_home) + "/lib64");
-    recipe.environment.emplace_back("TORCH_CUDA_ARCH_LIST", cuda_arch_list(lock.resolution));
-  }
+  if (has_toolkit) add_toolkit_environment(lock, recipe);
   recipe.labels = make_labels(lock, recipe);
   recipe.entrypoint = {"/usr/bin/tini", "-g", "--", "/usr/local/bin/kiln-entry"};
   add_services(recipe);

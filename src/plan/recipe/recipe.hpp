@@ -20,15 +20,15 @@ namespace torchkiln::recipe {
 
 /// A wheel of this size or more gets a layer of its own, so that releases that share it share the layer.
 inline constexpr std::uint64_t k_own_layer_bytes = 8U << 20;
-/// The most layers an image may have that extends no other: far below the 127 that overlay file systems take, with room for images made
-/// FROM ours.
+/// The most layers an image may have that extends no other: far below the 127 that overlay file systems take, with
+/// room for images made FROM ours.
 inline constexpr std::size_t k_layer_limit = 40;
 /// Each spec that extends another may add so many layers of wheels, besides its Debian packages and configuration.
 inline constexpr std::size_t k_extension_wheel_layers = 4;
 /// How many layers the wheels of a part may have. The base's share does not depend on the parts, so that every
 /// variant has the same layers for it.
 inline constexpr std::size_t k_part_wheel_layers = 4;
-/// Layers that are not wheels: system, verifier, each part's Debian packages, configuration, and one to spare.
+/// Layers that are not wheels: system, verifier, each part's Debian packages, NVIDIA's archives, configuration.
 inline constexpr std::size_t k_other_layers = 4 + spec::k_parts.size();
 inline constexpr std::size_t k_base_wheel_layers =
     k_layer_limit - k_other_layers - spec::k_parts.size() * k_part_wheel_layers;
@@ -55,6 +55,7 @@ struct PartPlan {
   spec::Part part = spec::Part::devel;
   spec::Variant up_to;        ///< this part and those below it
   bool has_packages = false;  ///< whether it brings Debian packages that are not there yet
+  bool has_archives = false;  ///< whether it brings NVIDIA's archives: all of Lock::archives that are its own
   WheelLayers wheel_layers;
 };
 
@@ -79,8 +80,8 @@ struct Recipe {
   /// The base's wheels. Large ones alone, in one fixed order that puts what changes rarely first; all small ones
   /// together at the end.
   WheelLayers wheel_layers;
-  std::vector<PartPlan> parts;            ///< lowest first
-  std::vector<ExtensionPlan> extensions;  ///< on top of the parts, lowest first
+  std::vector<PartPlan> parts;                                   ///< lowest first
+  std::vector<ExtensionPlan> extensions;                         ///< on top of the parts, lowest first
   std::vector<std::pair<std::string, std::string>> environment;  ///< in order
   std::map<std::string, std::string> labels;
   std::vector<std::string> entrypoint;
@@ -104,13 +105,16 @@ base::Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock,
                                                          const std::vector<AddedFile>& own);
 
 /// What we put into every image (images/base/root) and into those with a part (images/<part>/root), path for path;
-/// where there is a CUDA toolkit, also the links of images/devel/cuda-links.txt; and pip's constraints. A script, which starts with "#!",
-/// is executable; nothing else is.
+/// where there is a CUDA toolkit, also links to it: of wheels, those of images/devel/cuda-links.txt; and pip's
+/// constraints. A script, which starts with "#!", is executable; nothing else is.
 base::Result<std::vector<AddedFile>> own_files(const std::filesystem::path& images, const lock::Lock& lock,
                                                const Recipe& recipe);
 
 /// Whether images of this variant have nvcc.
 bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant);
+
+/// Where the toolkit of NVIDIA's archives goes: "usr/local/cuda-12.8".
+std::string toolkit_folder(const lock::Lock& lock);
 
 /// The verifier's sources (images/verifier) that it is compiled from in the image's build root, path for path.
 base::Result<std::vector<AddedFile>> verifier_files(const std::filesystem::path& images);
@@ -121,8 +125,8 @@ inline constexpr const char* k_constraints_file = "constraints.txt";
 /// one made FROM it, must leave as it is.
 std::string pip_constraints(const lock::Lock& lock, const Recipe& recipe);
 
-/// The pyvenv.cfg (PEP 405) of the image's virtual environment. It sees the user's own packages, so that who may not
-/// write to it can `pip install` too; its own come first.
+/// The pyvenv.cfg (PEP 405) of the image's virtual environment. It sees the user's own packages, so that who may
+/// not write to it can `pip install` too; its own come first.
 std::string pyvenv_cfg(const Recipe& recipe);
 
 /// NVIDIA_REQUIRE_CUDA for a build without PTX: minor-version compatibility runs it on every driver of its CUDA

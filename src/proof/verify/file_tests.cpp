@@ -232,6 +232,8 @@ Texts copy_faults(const ImageTree& tree) {
     const auto end = name.find(".so");
     if (entry.kind != ImageTree::Kind::file || end == std::string_view::npos || !starts_with_any(name, k_once))
       continue;
+    // A toolkit to compile with has libraries of the same CUDA to link with.
+    if (path.starts_with("usr/local/cuda-")) continue;
     if (const auto rest = name.substr(end + 3); !rest.empty() && rest.front() != '.') continue;
     copies[std::string(name.substr(0, end))].push_back("/" + path);
   }

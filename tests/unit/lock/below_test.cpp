@@ -103,8 +103,9 @@ TEST_CASE("Debian packages keep the version of the lock below, with a word when 
   REQUIRE(debs.size() == 2);
   CHECK(debs[1].version == "0.19.0-1+b3");
   REQUIRE(progress.texts.size() == 1);
-  CHECK_THAT(progress.texts[0], Catch::Matchers::StartsWith("the Debian mirror has other versions of 1 packages than "
-                                                            "base/kiln.lock, which are kept"));
+  CHECK_THAT(progress.texts[0],
+             Catch::Matchers::StartsWith("the Debian mirror has other versions of 1 packages than "
+                                         "base/kiln.lock, which are kept"));
 }
 
 TEST_CASE("a lock on top of another is current as long as that one is the same") {

@@ -318,6 +318,7 @@ TEST_CASE("the parts of all variants ask together, each once, in the order of th
     images.write(std::string(part) + "/requirements.txt", "\n" + std::string(part) + ">=1  # why\n");
   }
   images.write("devel/cuda-wheels.txt", "nvidia-cuda-nvcc\n");
+  images.write("devel/cuda-archives.txt", "cuda_nvcc\ncuda_cudart\n");
   torchkiln::base::SilentProgress silent;
   auto resolution = a_resolution();
   torchkiln::spec::Spec spec;
@@ -335,9 +336,51 @@ TEST_CASE("the parts of all variants ask together, each once, in the order of th
   using torchkiln::spec::ToolkitSource;
   spec.devel.cuda = {ToolkitSource::none, {"kiln.toml", 5, 8}};
   CHECK(must(part_requests(spec, resolution, images.path(), silent))[0].requirements == Texts{"devel>=1"});
+  spec.devel.cuda->value = ToolkitSource::archives;
+  requests = must(part_requests(spec, a_resolution(), images.path(), silent));
+  CHECK(requests[0].archives == Texts{"cuda_nvcc", "cuda_cudart"});
+  CHECK(requests[0].packages == Texts{"devel-deb"});
+  // Its nvcc refuses Debian 12's g++ 12.
+  resolution.cuda = must(torchkiln::version::CudaVersion::parse("11.8"));
+  CHECK(must(part_requests(spec, resolution, images.path(), silent))[0].packages == Texts{"devel-deb", "g++-11"});
   spec.devel.cuda->value = ToolkitSource::wheels;
   const auto error = error_of(part_requests(spec, a_resolution(), images.path(), silent));
   CHECK(error.code == ErrorCode::spec_invalid);
   CHECK(error.where->to_string() == "kiln.toml:5:8");
   CHECK(error.message == "CUDA 12.8's wheels have no nvcc; those of CUDA 13 are the first");
+}
+
+TEST_CASE("a package that names another CUDA than the build's is refused before anything is asked") {
+  Machine t;
+  const auto refused = [&](const std::string& package) {
+    t.spec.python_packages = {
+        must(torchkiln::spec::parse("schema = 'torchkiln.spec/1'\n[packages]\npython = ['" + package + "']\n",
+                                    "kiln.toml"))
+            .python_packages.at(0)};
+    const auto error = error_of(t.make());
+    CHECK(error.code == ErrorCode::package_conflict);
+    CHECK(error.where->to_string() == "kiln.toml:3:11");
+    return error.message + " (" + error.hints.front() + ")";
+  };
+  CHECK(refused("tensorrt-cu13") ==
+        "tensorrt-cu13 is for CUDA 13, and PyTorch 2.8.0+cu128 for CUDA 12.8 (ask for tensorrt-cu12)");
+  CHECK(refused("cupy-cuda11x>=13") ==
+        "cupy-cuda11x is for CUDA 11, and PyTorch 2.8.0+cu128 for CUDA 12.8 (or a build "
+        "for CUDA 11: --cuda '11.*')");
+}
+
+TEST_CASE("the index's stand-ins for TensorRT, and one for another CUDA, are not taken for it") {
+  Machine t;
+  const auto refused = [&](const std::string& name, const std::string& version) {
+    t.serve({named("numpy", "2.3.1"), named("pip", "25.2"), named(name, version), named("torch", "2.8.0")});
+    const auto error = error_of(t.make());
+    CHECK(error.code == ErrorCode::package_conflict);
+    return error.message;
+  };
+  CHECK(refused("tensorrt_cu12", "0.0.0a0") == "tensorrt-cu12 0.0.0a0 is a stand-in without TensorRT in it");
+  CHECK(refused("tensorrt_cu13_libs", "10.9") ==
+        "tensorrt-cu13-libs is for CUDA 13, and PyTorch 2.8.0+cu128 for CUDA 12.8");
+  t.serve({named("numpy", "2.3.1"), named("pip", "25.2"), named("tensorrt_cu12_libs", "10.9"),
+           named("torch", "2.8.0")});
+  CHECK(must(t.make()).lock.wheels.size() == 4);
 }

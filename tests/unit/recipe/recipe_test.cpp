@@ -480,7 +480,8 @@ TEST_CASE("what a part below has already is not brought again by an extension th
   lock.wheels.front().parts = {};
   const auto added = [&](Variant variant) {
     std::size_t wheels = 0;
-    for (const auto& layer : make_recipe(lock, variant).extensions[0].wheel_layers) wheels += layer.size();
+    const auto recipe = make_recipe(lock, variant);
+    for (const auto& layer : recipe.extensions[0].wheel_layers) wheels += layer.size();
     return wheels;
   };
   CHECK(added({}) == 2);

@@ -135,7 +135,7 @@ TEST_CASE("what is wrong in a spec is told once, with place and hint") {
        "joined with \"+\")"},
       {"[image]\nvariants = [\"ssh+ssh\"]", "kiln.toml:3:13: \"ssh+ssh\" names ssh twice"},
       {"[devel]\ncuda = \"conda\"",
-       "kiln.toml:3:8: \"conda\" is no source of a CUDA toolkit (sources are wheels and none)"},
+       "kiln.toml:3:8: \"conda\" is no source of a CUDA toolkit (sources are wheels, archives and none)"},
       {"[image]\nvariants = []", "kiln.toml:3:12: \"variants\" is empty (leave it out for the runtime variant)"},
       {"[packages]\npython = [\"torch==2.7\"]",
        "kiln.toml:3:11: torch is not listed among the packages: every image has it (set pytorch in [require] "
@@ -355,7 +355,8 @@ system = ["ffmpeg"]
 }
 
 TEST_CASE("what is below a spec is part of its meaning") {
-  const std::string text = "schema = \"torchkiln.spec/1\"\nextends = \"base.toml\"\n[packages]\npython = [\"timm\"]\n";
+  const std::string text =
+      "schema = \"torchkiln.spec/1\"\nextends = \"base.toml\"\n[packages]\npython = [\"timm\"]\n";
   Spec below = parse_good(std::string(k_schema));
   const auto first = canonical_json(*parse(text, "kiln.toml", below));
   CHECK(first == canonical_json(*parse(text + "# a comment\n", "kiln.toml", below)));
@@ -367,5 +368,6 @@ TEST_CASE("what is below a spec is part of its meaning") {
 }
 
 TEST_CASE("extends must name something") {
-  CHECK(complaint("extends = \"\"\n") == "kiln.toml:2:11: \"extends\" is empty (name the spec that this one extends)");
+  CHECK(complaint("extends = \"\"\n") ==
+        "kiln.toml:2:11: \"extends\" is empty (name the spec that this one extends)");
 }

@@ -52,3 +52,21 @@ TEST_CASE("a list is told by its name") {
   CHECK_FALSE(is_redistribution_name("redistrib_v1_rc.json", release));
   CHECK_FALSE(is_redistribution_name("12.8.1.json", release));
 }
+
+TEST_CASE("a component's archive has a place below the folder, a SHA-256 and a size") {
+  const std::string digest(64, 'a');
+  const auto list = [&](const std::string& path, const std::string& sha256) {
+    return parse_redistribution(R"({"cuda_nvcc":{"version":"12.8.93","linux-x86_64":{"relative_path":")" + path +
+                                    R"(","sha256":")" + sha256 + R"(","size":"84"}}})",
+                                "redistrib_12.8.1.json", "12.8.1");
+  };
+  const auto nvcc = *must(list("cuda_nvcc/linux-x86_64/nvcc.tar.xz", digest)).find("cuda_nvcc");
+  const auto* archive = nvcc.archive_for("linux-x86_64");
+  REQUIRE(archive);
+  CHECK(archive->path == "cuda_nvcc/linux-x86_64/nvcc.tar.xz");
+  CHECK(archive->digest.hex() == digest);
+  CHECK(archive->size_bytes == 84);
+  CHECK(nvcc.archive_for("linux-sbsa") == nullptr);
+  CHECK(must(list("nvcc.tar.xz", "b")).find("cuda_nvcc")->archives.empty());
+  CHECK(error_of(list("../nvcc.tar.xz", digest)).message.find("leaves the folder") != std::string::npos);
+}
