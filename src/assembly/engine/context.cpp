@@ -68,12 +68,17 @@ Result<std::vector<fs::path>> write_contexts(const lock::Lock& lock, std::span<c
     const auto& recipe = recipes[i];
     const auto context = folder / tag_name(recipe.variant);
     TK_TRY(sources.own, recipe::own_files(data.images, lock, recipe));
+    sources.has_base_packages = layers[i].system_packages.has_value();
     TK_TRY(const auto files, recipe::render_context(lock, recipe, data.templates, sources));
     TK_CHECK(sys::make_directories(context));
     for (const auto* ours : {"root", "verifier"}) TK_CHECK(sys::remove_tree(context / ours));
     TK_CHECK(write_texts(files, context));
     TK_CHECK(put(pip, context / names.pip_wheel));
-    TK_CHECK(put(cache.blobs().path(layers[i].system.layer.digest), context / names.rootfs));
+    if (!lock.base || lock.base->from.empty())
+      TK_CHECK(put(cache.blobs().path(layers[i].system.layer.digest), context / names.rootfs));
+    else if (layers[i].system_packages)
+      TK_CHECK(put_packages(*layers[i].system_packages, "the base", cache, context / names.base_packages));
+    if (layers[i].python) TK_CHECK(put(cache.blobs().path(layers[i].python->facts.digest), context / names.python));
     if (layers[i].build_packages)
       TK_CHECK(put_packages(*layers[i].build_packages, "the verifier's build root", cache,
                             context / names.build_packages));

@@ -28,10 +28,11 @@ std::string debian_architecture(const lock::Lock& lock) {
 struct Root {
   std::vector<const lock::LockedDeb*> debs;
   std::vector<layer::CachedDeb> packages;
+  std::vector<layer::ImageLayer> image;  ///< that they are put on
   std::string suite, architecture, what;
   std::optional<layer::BaseFacts> facts;
 
-  layer::BaseRequest request() const { return {suite, architecture, packages}; }
+  layer::BaseRequest request() const { return {suite, architecture, packages, image}; }
   std::string key() const { return base_layer_key(request()); }
 };
 
@@ -41,11 +42,11 @@ struct WheelLayer {
   std::optional<layer::LayerFacts> facts;
 };
 
-/// A layer of NVIDIA's archives that is there or will be.
+/// A layer of archives that is there or will be.
 struct ArchiveLayer {
   std::vector<const lock::LockedArchive*> archives;
   std::vector<layer::CachedArchive> cached;
-  std::string key;
+  std::string folder, key;
   std::optional<layer::LayerFacts> facts;
 };
 
@@ -62,12 +63,21 @@ class LayersBuilder {
     for (const auto* level = &lock; level; level = level->below.get()) levels.insert(levels.begin(), level);
     return levels;
   }
+  static std::vector<layer::ImageLayer> image_of(const lock::Lock& lock) {
+    std::vector<layer::ImageLayer> image;
+    if (lock.base)
+      for (const auto& one : lock.base->layers) image.push_back({one.digest, one.diff_id});
+    return image;
+  }
+  /// Whether there is a base image, and packages that are put on it.
+  bool has_system_packages() const { return !m_image.empty() && !root_for({}).debs.empty(); }
 
  public:
   LayersBuilder(const lock::Lock& lock, std::span<const recipe::Recipe> recipes, BuildRoot build_root,
                 const Cache& cache, sys::HttpClient& http, base::Progress& progress)
       : m_lock(lock),
         m_levels(levels_of(lock)),
+        m_image(image_of(*m_levels.front())),
         m_recipes(recipes),
         m_build_root(build_root),
         m_cache(cache),
@@ -100,6 +110,7 @@ class LayersBuilder {
     root.suite = m_lock.resolution.suite;
     root.architecture = debian_architecture(m_lock);
     root.what = std::move(what);
+    root.image = m_image;
     for (const auto& deb : m_levels[level]->debs)
       if (deb.is_base() || in(deb)) {
         root.debs.push_back(&deb);
@@ -111,6 +122,16 @@ class LayersBuilder {
     std::string what = variant.is_runtime() ? "the Debian base" : "the Debian base with " + name(variant);
     if (level > 0) what += ", extended";
     return root_of([variant](const lock::LockedDeb& deb) { return is_in(deb, variant); }, std::move(what), level);
+  }
+
+  /// The base image as it is.
+  Root image_root() const {
+    Root root;
+    root.suite = m_lock.resolution.suite;
+    root.architecture = debian_architecture(m_lock);
+    root.what = "the base image";
+    root.image = m_image;
+    return root;
   }
 
   /// Has the root made, unless it is there.
@@ -154,22 +175,35 @@ class LayersBuilder {
     }
   }
 
-  /// The archives of a part, which one lock has once.
-  void want_archives(spec::Part part) {
-    if (m_archives) return;
-    m_archives.emplace();
-    for (const auto& archive : m_lock.archives)
-      if (archive.parts == spec::Variant{part}) {
-        m_archives->archives.push_back(&archive);
-        m_archives->cached.push_back({archive.name, archive.digest});
-      }
-    m_archives->key = layer::archive_layer_key(m_archives->cached, recipe::toolkit_folder(m_lock));
-    m_archives->facts = m_cache.catalog().find(m_archives->key);
-    if (m_archives->facts && !m_cache.blobs().contains(m_archives->facts->digest)) m_archives->facts.reset();
+  /// Has a layer made of the archives, unless it is there.
+  void want_archives(ArchiveLayer& layer, std::string folder) {
+    for (const auto* archive : layer.archives) layer.cached.push_back({archive->name, archive->digest});
+    layer.folder = std::move(folder);
+    layer.key = layer::archive_layer_key(layer.cached, layer.folder);
+    layer.facts = m_cache.catalog().find(layer.key);
+    if (layer.facts && !m_cache.blobs().contains(layer.facts->digest)) layer.facts.reset();
+  }
+
+  void gather_archives() {
+    if (m_lock.python) {
+      m_python.emplace();
+      m_python->archives = {&*m_lock.python};
+      want_archives(*m_python, recipe::k_python_folder);
+    }
+    const bool is_wanted = std::any_of(m_recipes.begin(), m_recipes.end(), [](const recipe::Recipe& recipe) {
+      return std::any_of(recipe.parts.begin(), recipe.parts.end(),
+                         [](const auto& part) { return part.has_archives; });
+    });
+    if (!is_wanted) return;
+    m_toolkit.emplace();
+    for (const auto& archive : m_lock.archives) m_toolkit->archives.push_back(&archive);
+    want_archives(*m_toolkit, recipe::toolkit_folder(m_lock));
   }
 
   void gather() {
     m_system = want_root(root_for({}));
+    if (has_system_packages()) want_delta(image_root(), root_for({}));
+    gather_archives();
     if (m_build_root == BuildRoot::wanted) m_build = want_root(build_root());
     if (m_build_root == BuildRoot::wanted_as_delta) want_delta(root_for({}), build_root());
     for (const auto& recipe : m_recipes) {
@@ -177,7 +211,6 @@ class LayersBuilder {
       spec::Variant below;
       for (const auto& part : recipe.parts) {
         if (part.has_packages) want_delta(root_for(below), root_for(part.up_to));
-        if (part.has_archives) want_archives(part.part);
         want_wheels(part.wheel_layers);
         below = part.up_to;
       }
@@ -205,6 +238,13 @@ class LayersBuilder {
   ImageLayers layers_of(const recipe::Recipe& recipe) const {
     ImageLayers layers;
     layers.system = *m_roots.at(m_system).facts;
+    if (const auto& base = m_levels.front()->base)
+      for (const auto& one : base->layers)
+        layers.image.push_back(
+            {{one.digest, one.size_bytes, one.diff_id, 0}, "base image " + base->image, one.media_type});
+    if (has_system_packages()) layers.system_packages = m_deltas.at(delta_key(image_root(), root_for({}))).facts;
+    if (m_python)
+      layers.python = ReadyLayer{*m_python->facts, "torchkiln archive of Python " + m_lock.python->version};
     if (m_build_root == BuildRoot::wanted) layers.build_root = m_roots.at(m_build).facts;
     if (m_build_root == BuildRoot::wanted_as_delta)
       layers.build_packages = m_deltas.at(delta_key(root_for({}), build_root())).facts;
@@ -214,7 +254,7 @@ class LayersBuilder {
       PartLayers part;
       if (plan.has_packages) part.packages = m_deltas.at(delta_key(root_for(below), root_for(plan.up_to))).facts;
       if (plan.has_archives)
-        part.archives = {*m_archives->facts, "torchkiln archives of CUDA " + m_lock.resolution.cuda};
+        part.archives = ReadyLayer{*m_toolkit->facts, "torchkiln archives of CUDA " + m_lock.resolution.cuda};
       for (const auto& wheels : plan.wheel_layers) part.wheels.push_back(ready(wheels));
       below = plan.up_to;
       layers.parts.push_back(std::move(part));
@@ -260,11 +300,12 @@ class LayersBuilder {
       awaited.start = [this, &root] { submit_bootstrap(root); };
       m_awaited.push_back(std::move(awaited));
     }
-    if (m_archives && !m_archives->facts) {
+    for (auto* layer : {&m_python, &m_toolkit}) {
+      if (!*layer || (*layer)->facts) continue;
       Awaited awaited;
-      for (const auto* archive : m_archives->archives)
+      for (const auto* archive : (*layer)->archives)
         TK_CHECK(want(archive->url, archive->digest, archive->size_bytes, awaited));
-      awaited.start = [this] { submit_archives(); };
+      awaited.start = [this, layer] { submit_archives(**layer); };
       m_awaited.push_back(std::move(awaited));
     }
     auto by_size = m_missing_layers;
@@ -368,16 +409,15 @@ class LayersBuilder {
         static_cast<std::int64_t>(wheel_bytes(layer)));
   }
 
-  void submit_archives() {
+  void submit_archives(ArchiveLayer& layer) {
     m_workers->submit(
-        [this]() -> Result<void> {
-          base::Step step(m_progress, "Converting", "the CUDA toolkit");
-          TK_TRY(m_archives->facts,
-                 layer::make_archive_layer(m_archives->cached, recipe::toolkit_folder(m_lock), m_cache.blobs(),
-                                           m_cache.work(), sys::processor_count()));
-          TK_CHECK(m_cache.catalog().add(m_archives->key, *m_archives->facts));
-          for (const auto& archive : m_archives->cached) TK_CHECK(m_cache.blobs().remove(archive.digest));
-          step.end(base::format_bytes(m_archives->facts->size_bytes));
+        [this, &layer]() -> Result<void> {
+          base::Step step(m_progress, "Converting", "archives for /" + layer.folder);
+          TK_TRY(layer.facts, layer::make_archive_layer(layer.cached, layer.folder, m_cache.blobs(), m_cache.work(),
+                                                        sys::processor_count()));
+          TK_CHECK(m_cache.catalog().add(layer.key, *layer.facts));
+          for (const auto& archive : layer.cached) TK_CHECK(m_cache.blobs().remove(archive.digest));
+          step.end(base::format_bytes(layer.facts->size_bytes));
           return {};
         },
         std::numeric_limits<std::int64_t>::max());
@@ -398,6 +438,7 @@ class LayersBuilder {
 
   const lock::Lock& m_lock;
   std::vector<const lock::Lock*> m_levels;  ///< the lowest one first, whose spec extends nothing; m_lock last
+  std::vector<layer::ImageLayer> m_image;   ///< what the system's packages are put on
   std::span<const recipe::Recipe> m_recipes;
   BuildRoot m_build_root;
   const Cache& m_cache;
@@ -408,7 +449,7 @@ class LayersBuilder {
   std::map<std::string, Root> m_roots;
   std::map<std::string, Delta> m_deltas;
   std::map<std::string, WheelLayer> m_wheel_layers;
-  std::optional<ArchiveLayer> m_archives;
+  std::optional<ArchiveLayer> m_python, m_toolkit;
   std::string m_system, m_build;  ///< keys of roots
   std::vector<std::string> m_missing_roots;
   std::vector<WheelLayer*> m_missing_layers;
@@ -433,7 +474,10 @@ const std::map<std::string, std::string>& ImageLayers::account_files(std::size_t
 }
 
 std::vector<ReadyLayer> ImageLayers::in_order(const recipe::Recipe& recipe, const std::string& os) const {
-  std::vector<ReadyLayer> all = {{system.layer, fmt::format("torchkiln system {}", os)}};
+  auto all = image;
+  if (image.empty()) all.push_back({system.layer, fmt::format("torchkiln system {}", os)});
+  if (system_packages) all.push_back({system_packages->layer, fmt::format("torchkiln packages of {}", os)});
+  if (python) all.push_back(*python);
   all.insert(all.end(), wheels.begin(), wheels.end());
   if (verifier) all.push_back(*verifier);
   for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -23,6 +23,7 @@ namespace torchkiln::engine {
 struct ReadyLayer {
   layer::LayerFacts facts;
   std::string made_by;
+  std::string media_type{layer::k_layer_media_type};
 };
 
 /// The layers that a part brings, lowest first.
@@ -41,10 +42,13 @@ struct ExtensionLayers {
 
 /// What an image is put together from, all of it in the cache.
 struct ImageLayers {
-  layer::BaseFacts system;
-  std::vector<ReadyLayer> wheels;           ///< in the order of Recipe::wheel_layers
-  std::vector<PartLayers> parts;            ///< in the order of Recipe::parts
-  std::vector<ExtensionLayers> extensions;  ///< in the order of Recipe::extensions
+  std::vector<ReadyLayer> image;  ///< of the base image, as they are; none: the system is a layer of ours
+  layer::BaseFacts system;        ///< with the packages that are put on the base image, as one
+  std::optional<layer::DeltaFacts> system_packages;  ///< these packages, where there is a base image
+  std::optional<ReadyLayer> python;                  ///< an interpreter that is not the system's
+  std::vector<ReadyLayer> wheels;                    ///< in the order of Recipe::wheel_layers
+  std::vector<PartLayers> parts;                     ///< in the order of Recipe::parts
+  std::vector<ExtensionLayers> extensions;           ///< in the order of Recipe::extensions
   /// The root that the verifier is compiled in, when it was asked for.
   std::optional<layer::BaseFacts> build_root;
   /// The same as what it has more than the system, when that was asked for.

@@ -22,8 +22,8 @@ Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recip
   layers.push_back(std::move(configuration));
   StackedLayers stacked;
   for (auto& one : layers) {
-    TK_TRY(auto descriptor, layout.add_file(cache.blobs().path(one.facts.digest), one.facts.digest,
-                                            layer::k_layer_media_type, oci::Trust::digest_as_given));
+    TK_TRY(auto descriptor, layout.add_file(cache.blobs().path(one.facts.digest), one.facts.digest, one.media_type,
+                                            oci::Trust::digest_as_given));
     stacked.descriptors.push_back(std::move(descriptor));
     stacked.diff_ids.push_back(one.facts.diff_id);
     stacked.made_by.push_back(std::move(one.made_by));

@@ -140,8 +140,6 @@ Result<void> Spool::write_tar(const fs::path& tar, const std::string& folder) {
   m_out.close();
   if (!m_out)
     return fail(ErrorCode::disk_full, "no room to unpack archives", {"free some space below the cache folder"});
-  if (m_files.lower_bound("lib/") != m_files.end() && m_files.lower_bound("lib/")->first.starts_with("lib/"))
-    m_files.emplace("lib64", SpooledFile{"", false, "lib", {}, 0, 0});
   TK_TRY(const auto spool, sys::MappedFile::open(m_file));
   std::ofstream out(tar, std::ios::binary);
   const auto write = [&out](std::string_view bytes) {

@@ -60,8 +60,29 @@ Result<std::int64_t> make_repository(const BaseRequest& request, const sys::Blob
   return time_s;
 }
 
+/// The hooks that have mmdebstrap work on an image that is there. apt's settings are mmdebstrap's own meanwhile:
+/// the image's name mirrors.
+std::vector<std::string> hooks_for_image(const fs::path& image_tar) {
+  return {
+      "--setup-hook=rm -f \"$1/etc/resolv.conf\" \"$1/etc/hostname\" && mv \"$1/etc/apt\" \"$1/.kiln-ours\" && "
+      "tar -C \"$1\" --numeric-owner --xattrs --xattrs-include='*' -xf '" +
+          image_tar.string() +
+          "' && mkdir -p \"$1/etc/apt\" && mv \"$1/etc/apt\" \"$1/.kiln-theirs\" && "
+          "mv \"$1/.kiln-ours\" \"$1/etc/apt\"",
+      // mmdebstrap removes its own file from there once it is done.
+      "--customize-hook=mkdir -p \"$1/.kiln-theirs/apt.conf.d\" && "
+      "touch \"$1/.kiln-theirs/apt.conf.d/00mmdebstrap\" && rm -rf \"$1/etc/apt\" && "
+      "mv \"$1/.kiln-theirs\" \"$1/etc/apt\" && rm -f \"$1\"/etc/ssh/ssh_host_*"};
+}
+
+/// What names this machine or the temporary repository, and the keys that openssh-server makes when it is
+/// installed: every container would have the same.
+constexpr const char* k_tidy_hook =
+    R"(--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/* "$1"/etc/ssh/ssh_host_*)";
+
+/// `image_tar`: the image that the packages are put on; empty: none.
 Result<void> bootstrap(const BaseRequest& request, const fs::path& repository, std::int64_t time_s,
-                       const fs::path& tar, const fs::path& work, base::Step& step) {
+                       const fs::path& image_tar, const fs::path& tar, const fs::path& work, base::Step& step) {
   std::set<std::string> names;
   for (const auto& deb : request.packages) names.insert(deb.name);
   auto environment = sys::current_environment();
@@ -71,18 +92,19 @@ Result<void> bootstrap(const BaseRequest& request, const fs::path& repository, s
   environment["TZ"] = "UTC";
   environment["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   sys::Command command;
-  command.arguments = {
-      "mmdebstrap", sys::is_root() ? "--mode=root" : "--mode=unshare", "--variant=essential", "--format=tar",
-      "--architectures=" + request.architecture,
-      "--include=" + base::join(std::vector<std::string>(names.begin(), names.end()), ","),
-      // /dev is the runtime's; an image layer has no device nodes.
-      "--skip=output/dev", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-      "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-      // What names this machine or the temporary repository, and the keys that openssh-server makes when it is
-      // installed: every container would have the same.
-      R"(--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/* "$1"/etc/ssh/ssh_host_*)",
-      request.suite, tar.string(),
-      "deb [trusted=yes] copy://" + repository.string() + " " + request.suite + " main"};
+  command.arguments = {"mmdebstrap", sys::is_root() ? "--mode=root" : "--mode=unshare",
+                       image_tar.empty() ? "--variant=essential" : "--variant=custom", "--format=tar",
+                       "--architectures=" + request.architecture,
+                       "--include=" + base::join(std::vector<std::string>(names.begin(), names.end()), ","),
+                       // /dev is the runtime's; an image layer has no device nodes.
+                       "--skip=output/dev", "--dpkgopt=path-exclude=/usr/share/man/*",
+                       "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
+                       "--dpkgopt=path-include=/usr/share/doc/*/copyright"};
+  const auto hooks = image_tar.empty() ? std::vector<std::string>{k_tidy_hook} : hooks_for_image(image_tar);
+  command.arguments.insert(command.arguments.end(), hooks.begin(), hooks.end());
+  command.arguments.insert(command.arguments.end(),
+                           {request.suite, tar.string(),
+                            "deb [trusted=yes] copy://" + repository.string() + " " + request.suite + " main"});
   command.environment = std::move(environment);
   command.timeout_s = k_bootstrap_timeout_s;
   command.on_line = [&step](std::string_view line) { step.output(line); };
@@ -128,8 +150,7 @@ Result<std::map<std::string, std::string>> account_files(const fs::path& tar) {
   archive_read_support_format_tar(reader.get());
   auto bad = [&] {
     const char* why = archive_error_string(reader.get());
-    return fail(ErrorCode::tool_failed,
-                "mmdebstrap's archive cannot be read: " + std::string(why ? why : "damaged"));
+    return fail(ErrorCode::tool_failed, "the base cannot be read: " + std::string(why ? why : "damaged"));
   };
   if (archive_read_open_filename(reader.get(), tar.c_str(), 1U << 20) != ARCHIVE_OK) return bad();
   std::map<std::string, std::string> files;
@@ -149,10 +170,16 @@ Result<std::map<std::string, std::string>> account_files(const fs::path& tar) {
     files[name] = std::move(content);
   }
   if (status != ARCHIVE_EOF) return bad();
-  for (const char* needed : {"etc/passwd", "etc/group", "etc/shadow"})
-    if (!files.count(needed))
-      return fail(ErrorCode::tool_failed, std::string("mmdebstrap's archive has no ") + needed);
   return files;
+}
+
+/// A base gets a user of its own, so there must be accounts.
+Result<void> check_accounts(const BaseFacts& facts) {
+  for (const char* needed : {"etc/passwd", "etc/group", "etc/shadow"})
+    if (!facts.files.count(needed))
+      return fail(ErrorCode::tool_failed, std::string("the base has no ") + needed,
+                  {"its package passwd makes it: name it among [packages] system"});
+  return {};
 }
 
 }  // namespace
@@ -164,6 +191,7 @@ std::string base_layer_key(const BaseRequest& request) {
   base::Sha256 hasher;
   hasher.update(fmt::format("{}\n{}\n{}\n{}", k_base_layer_recipe, request.suite, request.architecture,
                             base::join(lines, "\n")));
+  for (const auto& layer : request.image) hasher.update("\non " + layer.diff_id.hex());
   return hasher.finish().hex();
 }
 
@@ -226,9 +254,18 @@ Result<BaseFacts> make_base(const BaseRequest& request, const sys::BlobStore& de
   TK_CHECK(sys::set_mode(folder.path(), 0755));
   const auto repository = folder.path() / "repository", tar = folder.path() / "base.tar";
   BaseFacts facts;
-  TK_TRY(facts.time_s, make_repository(request, debs, repository));
-  TK_CHECK(bootstrap(request, repository, facts.time_s, tar, folder.path(), step));
+  fs::path image_tar;
+  if (!request.image.empty()) {
+    image_tar = request.packages.empty() ? tar : folder.path() / "image.tar";
+    TK_CHECK(flatten(request.image, store, image_tar, folder.path()));
+  }
+  const bool has_packages = image_tar != tar;
+  if (has_packages) {
+    TK_TRY(facts.time_s, make_repository(request, debs, repository));
+    TK_CHECK(bootstrap(request, repository, facts.time_s, image_tar, tar, folder.path(), step));
+  }
   TK_TRY(facts.files, account_files(tar));
+  if (has_packages) TK_CHECK(check_accounts(facts));
   TK_TRY(facts.layer, compress_tar(tar, store, threads));
   const auto key = base_layer_key(request);
   const nlohmann::ordered_json note = {{"time", facts.time_s}, {"files", facts.files}};

@@ -4,6 +4,7 @@
 // (SOURCE_DATE_EPOCH, measured as root and as an ordinary user): times are at most that of the newest package.
 
 #include "assembly/layer/catalog.hpp"
+#include "assembly/layer/flattened.hpp"
 #include "assembly/layer/layer_writer.hpp"
 #include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
@@ -39,6 +40,8 @@ struct BaseRequest {
   std::string suite;         ///< "bookworm"
   std::string architecture;  ///< Debian's name, "amd64"
   std::span<const CachedDeb> packages;
+  /// The image that the packages are put on, lowest layer first; none: they are put together from nothing.
+  std::span<const ImageLayer> image = {};
 };
 
 std::string base_layer_key(const BaseRequest& request);

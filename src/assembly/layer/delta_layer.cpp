@@ -1,13 +1,11 @@
 #include "assembly/layer/delta_layer.hpp"
 
-#include "assembly/layer/archive_reader.hpp"
+#include "assembly/layer/tar_tree.hpp"
 #include "foundation/sys/files.hpp"
 
 #include <fstream>
 #include <set>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -20,116 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// One entry of a base's tar, as far as two of them can differ.
-struct BaseEntry {
-  base::Digest meaning;  ///< over type, mode, owner, link target, extended attributes and content
-  bool is_folder = false;
-  std::string hard_link;           ///< the path that has the content; empty for all but hard links
-  std::size_t begin = 0, end = 0;  ///< in the tar, with all headers and padding
-};
-using BaseTree = std::map<std::string, BaseEntry>;
-
-base::Unexpected damaged(archive* reader) {
-  const char* why = archive_error_string(reader);
-  return fail(ErrorCode::integrity_failed,
-              "a base in the cache cannot be read: " + std::string(why ? why : "damaged"));
-}
-
-/// The tar in a gzip layer.
-Result<void> decompress(const fs::path& blob, const fs::path& tar) {
-  const ArchiveReader reader(archive_read_new());
-  archive_read_support_filter_gzip(reader.get());
-  archive_read_support_format_raw(reader.get());
-  archive_entry* entry = nullptr;
-  if (archive_read_open_filename(reader.get(), blob.c_str(), 1U << 20) != ARCHIVE_OK ||
-      archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK)
-    return damaged(reader.get());
-  std::ofstream out(tar, std::ios::binary);
-  const void* piece = nullptr;
-  std::size_t size = 0;
-  la_int64_t offset = 0;
-  int status = ARCHIVE_OK;
-  while ((status = archive_read_data_block(reader.get(), &piece, &size, &offset)) == ARCHIVE_OK)
-    out.write(static_cast<const char*>(piece), static_cast<std::streamsize>(size));
-  if (status != ARCHIVE_EOF) return damaged(reader.get());
-  out.close();
-  if (!out)
-    return fail(ErrorCode::disk_full, "no room to unpack a base", {"free some space below the cache folder"});
-  return {};
-}
-
-/// "./usr/bin/" is "usr/bin".
-std::string plain_path(std::string path) {
-  if (path.starts_with("./")) path.erase(0, 2);
-  while (path.ends_with('/')) path.pop_back();
-  return path == "." ? std::string() : path;
-}
-
-base::Digest meaning_of(archive_entry* entry, std::string_view content) {
-  base::Sha256 hasher;
-  const char* link = archive_entry_symlink(entry);
-  hasher.update(fmt::format("{} {} {} {} {}\n{}\n", archive_entry_filetype(entry), archive_entry_perm(entry),
-                            archive_entry_uid(entry), archive_entry_gid(entry), content.size(), link ? link : ""));
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  archive_entry_xattr_reset(entry);
-  while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-    hasher.update(fmt::format("{} {}\n", name, size));
-    hasher.update(std::string_view(static_cast<const char*>(value), size));
-  }
-  hasher.update(content);
-  return hasher.finish();
-}
-
-Result<BaseTree> read_tree(std::span<const std::byte> tar) {
-  const ArchiveReader reader(archive_read_new());
-  archive_read_support_format_tar(reader.get());
-  if (archive_read_open_memory(reader.get(), tar.data(), tar.size()) != ARCHIVE_OK) return damaged(reader.get());
-  BaseTree tree;
-  BaseEntry* previous = nullptr;
-  std::string content;
-  archive_entry* entry = nullptr;
-  int status = ARCHIVE_OK;
-  // ARCHIVE_WARN: a name that our locale cannot write.
-  while ((status = archive_read_next_header(reader.get(), &entry)) == ARCHIVE_OK || status == ARCHIVE_WARN) {
-    const auto begin = static_cast<std::size_t>(archive_read_header_position(reader.get()));
-    if (previous) previous->end = begin;
-    content.resize(static_cast<std::size_t>(archive_entry_size(entry)));
-    if (archive_read_data(reader.get(), content.data(), content.size()) != static_cast<la_ssize_t>(content.size()))
-      return damaged(reader.get());
-    // The bytes as they are; in UTF-8 only where the locale has no form for them.
-    const char* name = archive_entry_pathname(entry);
-    if (!name) name = archive_entry_pathname_utf8(entry);
-    if (!name) return damaged(reader.get());
-    const auto path = plain_path(name);
-    BaseEntry one;
-    one.begin = begin;
-    one.is_folder = archive_entry_filetype(entry) == AE_IFDIR;
-    if (const char* target = archive_entry_hardlink(entry)) {
-      one.hard_link = plain_path(target);
-      // A further name of a file: it is what that file is.
-      const auto at = tree.find(one.hard_link);
-      if (at == tree.end()) return damaged(reader.get());
-      one.meaning = at->second.meaning;
-    } else {
-      one.meaning = meaning_of(entry, content);
-    }
-    previous = &(tree[path] = std::move(one));
-  }
-  if (status != ARCHIVE_EOF) return damaged(reader.get());
-  if (previous) previous->end = static_cast<std::size_t>(archive_read_header_position(reader.get()));
-  tree.erase("");  // the root itself is the runtime's
-  return tree;
-}
-
-std::string parent_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
-}
-
 /// What of `upper` must be in a layer above `lower`.
-std::set<std::string> added_or_changed(const BaseTree& lower, const BaseTree& upper) {
+std::set<std::string> added_or_changed(const TarTree& lower, const TarTree& upper) {
   std::set<std::string> wanted;
   const auto want = [&](const std::string& path) {
     // A layer states the folders above what is in it.
@@ -145,11 +35,19 @@ std::set<std::string> added_or_changed(const BaseTree& lower, const BaseTree& up
   return wanted;
 }
 
+/// What a bootstrap clears away of a system that was there: leaving it is no less right, and a Dockerfile's ADD
+/// cannot remove anything.
+bool is_cleared_away(const std::string& path) {
+  for (const std::string_view folder : {"var/log/", "var/cache/", "var/lib/apt/", "run/", "tmp/"})
+    if (path.starts_with(folder)) return true;
+  return path == "etc/machine-id" || path == "var/lib/dbus/machine-id";
+}
+
 /// What of `lower` is gone in `upper`: topmost paths only, and not what a file took the place of.
-std::vector<std::string> topmost_removed(const BaseTree& lower, const BaseTree& upper) {
+std::vector<std::string> topmost_removed(const TarTree& lower, const TarTree& upper) {
   std::vector<std::string> removed;
   for (const auto& [path, entry] : lower) {
-    if (upper.count(path)) continue;
+    if (upper.count(path) || is_cleared_away(path)) continue;
     const auto parent = parent_of(path);
     const auto folder = upper.find(parent);
     if (parent.empty() || (folder != upper.end() && folder->second.is_folder)) removed.push_back(path);
@@ -164,8 +62,8 @@ std::string whiteout(const std::string& path) {
   return tar_header(header);
 }
 
-Result<void> write_delta(const fs::path& file, std::string_view upper_tar, const BaseTree& lower,
-                         const BaseTree& upper, const std::vector<std::string>& removed) {
+Result<void> write_delta(const fs::path& file, std::string_view upper_tar, const TarTree& lower,
+                         const TarTree& upper, const std::vector<std::string>& removed) {
   auto wanted = added_or_changed(lower, upper);
   for (const auto& path : removed)
     for (auto folder = parent_of(path); !folder.empty(); folder = parent_of(folder)) wanted.insert(folder);

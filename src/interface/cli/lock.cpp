@@ -19,6 +19,12 @@ struct LockCommand {
 /// What the devel part's CUDA toolkit costs beside everything else; empty where there is none.
 std::string toolkit_line(const lock::Lock& lock) {
   const auto toolkit = lock::toolkit_bytes(lock);
+  if (lock.has_toolkit_in_base) {
+    std::uint64_t base = 0;
+    for (const auto& layer : lock.base->layers) base += layer.size_bytes;
+    return fmt::format("devel's CUDA toolkit, from the base image: every variant has its {}\n",
+                       base::format_bytes(base));
+  }
   if (toolkit == 0) return {};
   std::uint64_t total = 0;
   for (const auto& wheel : lock.wheels) total += wheel.size_bytes;

@@ -2,6 +2,7 @@
 
 #include "assembly/engine/context.hpp"
 #include "foundation/sys/environment.hpp"
+#include "interface/cli/base_image.hpp"
 #include "interface/cli/commands.hpp"
 #include "plan/recipe/launch_files.hpp"
 
@@ -35,6 +36,7 @@ void add_render(CLI::App& program, Action& chosen) {
       TK_TRY(const auto outcome, ensure_lock(project, options->lock, session));
       if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
       TK_CHECK(session.take_cache());
+      TK_CHECK(fetch_base_image(project.spec, std::get<lock::Lock>(outcome), session));
       TK_TRY(const auto created_s, sys::source_date_epoch());
       TK_TRY(const auto templates, session.data_folder("templates"));
       TK_TRY(const auto images, session.data_folder("images"));

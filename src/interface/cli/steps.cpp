@@ -5,6 +5,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
+#include "interface/cli/base_image.hpp"
 #include "knowledge/host/host.hpp"
 #include "knowledge/spec/family.hpp"
 #include "plan/recipe/recipe.hpp"
@@ -144,7 +145,8 @@ Result<console::DataAge> data_age(const matrix::Matrix& matrix) {
   return console::DataAge::of(matrix.date, epoch_s.value_or(sys::now_s()));
 }
 
-Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& matrix) {
+Result<solver::Outcome> resolve(const Project& project, const matrix::Matrix& all) {
+  const auto matrix = with_python_of(project.spec, all);
   lock::Below below;
   if (project.below) {
     below.file = project.below->files.lock.string();
@@ -182,7 +184,8 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
   }
 
   base::Step step(session.progress(), "Resolving", project.spec.file.empty() ? "the options" : project.spec.file);
-  TK_TRY(const auto matrix, session.load_matrix());
+  TK_TRY(auto all, session.load_matrix());
+  const auto matrix = with_python_of(project.spec, std::move(all));
   TK_TRY(const auto request, request_for(project.spec, below, matrix));
   auto indexes = options.indexes;
   indexes.torch_index = lock::torch_index(std::move(indexes.torch_index));
@@ -199,6 +202,10 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
     TK_TRY(build_packages, engine::verifier_build_packages(images / "verifier"));
   }
   TK_TRY(auto parts, lock::part_requests(project.spec, resolution, images, session.progress()));
+  std::optional<lock::BaseImage> base_image;
+  if (!below.lock) {
+    TK_TRY(base_image, open_base_image(project.spec, resolution, session));
+  }
   TK_TRY(const auto uv, session.uv());
   TK_CHECK(session.take_cache());
   std::string earlier_pylock;
@@ -218,6 +225,7 @@ Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& optio
                                        uv,
                                        session.cache().root(),
                                        options.redist,
+                                       std::move(base_image),
                                        below};
   auto made = lock::make_lock(lock_request, session.http(), session.cache().blobs(), session.progress());
   if (!made) return fail(with_nearest(std::move(made).error(), request, resolution, matrix));
@@ -291,6 +299,7 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
                     name(*machine)),
         {"'torchkiln resolve' and 'torchkiln lock' work for either; build on a machine of that architecture"});
   TK_CHECK(session.take_cache());
+  TK_CHECK(fetch_base_image(project.spec, lock, session));
   TK_TRY(const auto created_s, sys::source_date_epoch());
   TK_TRY(const auto layout, oci::Layout::create(layout_folder));
   std::vector<recipe::Recipe> recipes;

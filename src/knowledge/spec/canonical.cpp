@@ -62,6 +62,9 @@ std::string canonical_json(const Spec& spec) {
   // What came later is there only where it says something: a lock stays current when torchkiln learns a new word.
   if (!spec.image.verifier) json["image"]["verifier"] = false;
   if (spec.below) json["extends"] = spec.below->hex();
+  if (spec.base.image) json["base"]["image"] = spec.base.image->value;
+  if (const auto& archive = spec.base.python)
+    json["base"]["python"] = {{"version", archive->version.value}, {"sha256", archive->digest.hex()}};
   if (spec.devel.cuda) json["devel"]["cuda"] = name(spec.devel.cuda->value);
   // Values come from a UTF-8 TOML file or from argv; bytes that are no UTF-8 must not throw.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

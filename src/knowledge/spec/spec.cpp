@@ -111,6 +111,39 @@ void read_user(Table table, User& user) {
   table.finish();
 }
 
+/// A Python in an archive: all three of its keys, or none.
+std::optional<PythonArchive> read_python_archive(Table table) {
+  const auto version = table.parsed("version", parse_python_version);
+  const auto url = table.parsed("url", parse_url);
+  const auto digest = table.parsed("sha256", [](std::string_view text) { return base::Digest::parse(text); });
+  for (const auto* key : {"version", "url", "sha256"})
+    if (!table.has(key)) table.missing(key, {"a Python in an archive has version, url and sha256"});
+  table.finish();
+  if (!version || !url || !digest) return std::nullopt;
+  return PythonArchive{*version, url->value, digest->value};
+}
+
+void read_base(Table table, Spec& spec) {
+  if (spec.extends)
+    table.reject("[base] is decided by the spec below", table.place(), {"say it there, in " + spec.extends->value});
+  if (auto image = table.text("image")) {
+    if (image->value.empty()) table.reject("\"image\" is empty", image->place);
+    spec.base.image = std::move(image);
+  }
+  if (auto python = table.table("python")) spec.base.python = read_python_archive(*python);
+  table.finish();
+}
+
+/// What only goes with something else.
+void check_together(Table& root, const Spec& spec) {
+  if (spec.base.image && !spec.require.os)
+    root.reject("nothing says which system the base image has", spec.base.image->place,
+                {"say it in [require]: os = \"ubuntu-24.04\""});
+  if (spec.devel.cuda && spec.devel.cuda->value == ToolkitSource::base && !spec.base.image)
+    root.reject("cuda = \"base\" takes the CUDA toolkit from the base image, and there is none",
+                spec.devel.cuda->place, {"name it in [base], or take the toolkit from \"archives\" or \"wheels\""});
+}
+
 /// The value of an option, parsed; an error is the option's.
 template <class Parse>
 auto option(std::string_view option_name, const std::string& text, Parse parse)
@@ -152,7 +185,9 @@ base::Result<Spec> parse(std::string_view text, std::string file, Spec below) {
     replace(spec.devel.cuda, table->parsed("cuda", parse_toolkit_source));
     table->finish();
   }
+  if (auto table = root.table("base")) read_base(*table, spec);
   root.finish();
+  check_together(root, spec);
   TK_CHECK(document.check());
   return spec;
 }

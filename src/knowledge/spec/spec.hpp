@@ -30,8 +30,9 @@ enum class ToolkitSource {
   none,      ///< there is none: C++ extensions can be built, CUDA ones cannot
   wheels,    ///< NVIDIA's wheels, which have nvcc from CUDA 13 on
   archives,  ///< NVIDIA's redistributable archives, by the release's redistrib_*.json
+  base,      ///< the base image, which is one of NVIDIA's with the toolkit in it
 };
-/// "none", "wheels", "archives".
+/// "none", "wheels", "archives", "base".
 std::string_view name(ToolkitSource source);
 base::Result<ToolkitSource> parse_toolkit_source(std::string_view text);
 
@@ -79,6 +80,20 @@ struct Devel {
   std::optional<Placed<ToolkitSource>> cuda;  ///< absent: wheels where NVIDIA's have nvcc
 };
 
+/// A Python in an archive: one folder at its top with bin/python3.X and lib/python3.X, which runs wherever it lies.
+struct PythonArchive {
+  Placed<std::string> version;  ///< "3.12"
+  std::string url;
+  base::Digest digest;
+};
+
+/// What the image stands on, where that is not Debian put together from its packages.
+struct Base {
+  /// IMAGE as commands take it: HOST/REPO@DIGEST, oci:DIR, … Its system is [require] os.
+  std::optional<Placed<std::string>> image;
+  std::optional<PythonArchive> python;  ///< absent: the system's own
+};
+
 struct Spec {
   std::string file;  ///< the spec's file name; empty when there is none
   /// The spec below this one as it is written, relative to this one's folder; and the digest of its meaning.
@@ -90,6 +105,7 @@ struct Spec {
   std::vector<Placed<std::string>> system_packages;  ///< Debian package names
   User user;
   Devel devel;
+  Base base;
 };
 
 /// Reads a spec. `file` is its name in every Place. One spec_invalid Error, with place and hint, for unknown keys,

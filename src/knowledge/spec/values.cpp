@@ -110,15 +110,16 @@ base::Result<Prefer> parse_prefer(std::string_view text) {
 }
 
 std::string_view name(ToolkitSource source) {
-  constexpr std::array<std::string_view, 3> k_names{"none", "wheels", "archives"};
+  constexpr std::array<std::string_view, 4> k_names{"none", "wheels", "archives", "base"};
   return k_names[static_cast<std::size_t>(source)];
 }
 
 base::Result<ToolkitSource> parse_toolkit_source(std::string_view text) {
-  for (const auto source : {ToolkitSource::none, ToolkitSource::wheels, ToolkitSource::archives})
+  for (const auto source :
+       {ToolkitSource::none, ToolkitSource::wheels, ToolkitSource::archives, ToolkitSource::base})
     if (name(source) == text) return source;
   return invalid(fmt::format("\"{}\" is no source of a CUDA toolkit", text),
-                 "sources are wheels, archives and none");
+                 "sources are wheels, archives, base and none");
 }
 
 base::Result<std::string> parse_architecture(std::string_view text) {
@@ -181,6 +182,21 @@ base::Result<std::string> parse_gpu(std::string_view text) {
     TK_TRY([[maybe_unused]] auto compute, version::ComputeCapability::parse(trimmed));
   }
   return std::string(trimmed);
+}
+
+base::Result<std::string> parse_python_version(std::string_view text) {
+  TK_TRY(const auto version, version::Version::parse(text));
+  if (!version.is_release_only() || text != fmt::format("{}.{}", version.part(0), version.part(1)))
+    return invalid(fmt::format("\"{}\" is not a minor version of Python", text), "write it like 3.12");
+  return std::string(text);
+}
+
+base::Result<std::string> parse_url(std::string_view text) {
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (!is_plain || text.size() > k_text_max || !(text.starts_with("https://") || text.starts_with("http://")))
+    return invalid(fmt::format("\"{}\" is not an address", base::without_credentials(text.substr(0, 100))),
+                   "write it like https://files.example/python.tar.gz");
+  return std::string(text);
 }
 
 base::Result<std::string> parse_image_name(std::string_view text) {

@@ -28,6 +28,10 @@ base::Result<std::string> parse_gpu(std::string_view text);
 /// An OCI repository name (OCI distribution specification, "Pulling manifests"; registry host and port allowed)
 /// without tag or digest.
 base::Result<std::string> parse_image_name(std::string_view text);
+/// A minor version of Python, "3.12".
+base::Result<std::string> parse_python_version(std::string_view text);
+/// An address of a file by HTTP.
+base::Result<std::string> parse_url(std::string_view text);
 /// PEP 508 without URLs.
 base::Result<PythonPackage> parse_python_package(std::string_view text);
 /// Debian Policy 5.6.1: lower-case letters, digits, plus, minus and full stop; at least two characters.

@@ -26,10 +26,11 @@ Result<fs::path> write_apt_folder(const DebianRequest& request) {
   std::string sources;
   for (const auto& source : request.sources) sources += source.line + "\n";
   // Lists of other sources live in another folder, so that a change of mirror leaves nothing behind.
-  const auto root = request.state / base::Digest::of(request.architecture + "\n" + sources).hex().substr(0, 16);
+  const auto root = request.state /
+                    base::Digest::of(request.architecture + "\n" + sources + request.installed).hex().substr(0, 16);
   for (const char* folder : {"state/lists/partial", "cache/archives/partial", "log"})
     TK_CHECK(sys::make_directories(root / folder));
-  TK_CHECK(sys::write_file(root / "status", ""));
+  TK_CHECK(sys::write_file(root / "status", request.installed));
   TK_CHECK(sys::write_file(root / "sources.list", sources));
   const auto path = root.string();
   TK_CHECK(sys::write_file(root / "apt.conf", fmt::format(R"(Dir::State "{0}/state";
@@ -99,7 +100,9 @@ bool has_lists(const fs::path& root) {
 
 Result<std::map<std::string, LockedDeb>> resolve(const fs::path& root, const DebianRequest& request,
                                                  const std::vector<std::string>& packages) {
-  std::vector<std::string> arguments = {"-qq", "--yes", "--print-uris", "install", "?essential"};
+  std::vector<std::string> arguments = {"-qq", "--yes", "--print-uris", "install"};
+  // A system that is there keeps what it has.
+  arguments.emplace_back(request.installed.empty() ? "?essential" : "--no-upgrade");
   arguments.insert(arguments.end(), packages.begin(), packages.end());
   TK_TRY(const auto done, apt_get(root, arguments, k_resolve_timeout_s));
   if (done.exit_status != 0)

@@ -21,6 +21,8 @@ struct DebianRequest {
   std::vector<spec::Placed<std::string>> system_packages;  ///< of the spec, in the base too
   std::vector<std::string> build_packages;  ///< for the verifier's build root, besides those of the base
   std::vector<PartRequest> parts;           ///< each besides the base
+  /// What is installed already: dpkg's file var/lib/dpkg/status. Then only what is new is pinned.
+  std::string installed = {};
   sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path state;  ///< apt's folder for lists, kept between calls
 };

@@ -120,17 +120,20 @@ Result<PythonIndexes> python_indexes(PythonIndexes wished) {
   return wished;
 }
 
-Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::vector<std::string>& mirrors) {
+Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::vector<std::string>& mirrors,
+                                           const std::string& distribution) {
   std::error_code error;
-  const std::string signed_by =
-      fs::exists(k_debian_keyring, error) ? "[signed-by=" + std::string(k_debian_keyring) + "] " : "";
+  const std::string components = distribution == "ubuntu" ? " main universe" : " main";
+  const std::string signed_by = distribution == "debian" && fs::exists(k_debian_keyring, error)
+                                    ? "[signed-by=" + std::string(k_debian_keyring) + "] "
+                                    : "";
   std::vector<AptSource> sources;
   for (const auto& mirror : mirrors) {
     const bool one_line = mirror.find_first_of("\r\n") == std::string::npos;
     if (one_line && mirror.starts_with("deb "))
       sources.push_back({mirror});
     else if (one_line && mirror.find(' ') == std::string::npos && mirror.find("://") != std::string::npos)
-      sources.push_back({"deb " + signed_by + mirror + " " + suite + " main"});
+      sources.push_back({"deb " + signed_by + mirror + " " + suite + components});
     else
       return base::fail(
           base::ErrorCode::usage,
@@ -148,9 +151,10 @@ Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::
   std::set<std::string> seen;
   for (const auto line : base::lines(listed.output)) {
     const auto parts = base::split(line, ' ');
-    if (parts.size() != 3 || parts[2] != "main") continue;
+    if (parts.size() != 3 || components.find(parts[2]) == std::string::npos) continue;
     if (parts[1] != suite && parts[1] != suite + "-updates" && parts[1] != suite + "-security") continue;
-    const std::string text = "deb " + signed_by + std::string(parts[0]) + " " + std::string(parts[1]) + " main";
+    const std::string text =
+        "deb " + signed_by + std::string(parts[0]) + " " + std::string(parts[1]) + " " + std::string(parts[2]);
     if (seen.insert(text).second) sources.push_back({text});
   }
   if (sources.empty())

@@ -34,7 +34,8 @@ struct AptSource {
 };
 
 /// The sources that hold `suite` (with -updates and -security): from `mirrors` where given, each an address or a
-/// whole "deb …" line, else from this machine's apt configuration.
-base::Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::vector<std::string>& mirrors);
+/// whole "deb …" line, else from this machine's apt configuration. Of Ubuntu also what is in "universe".
+base::Result<std::vector<AptSource>> apt_sources(const std::string& suite, const std::vector<std::string>& mirrors,
+                                                 const std::string& distribution = "debian");
 
 }  // namespace torchkiln::lock

@@ -107,11 +107,11 @@ std::string read_parsed(document::Table& table, const char* key, Parse parse) {
   return value ? value->value : std::string();
 }
 
-std::string read_url(document::Table& table) {
-  auto url = table.required_text("url");
+std::string read_url(document::Table& table, const char* key = "url") {
+  auto url = table.required_text(key);
   for (const char c : url.value)
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) {
-      table.reject("url has a character that it cannot have", url.place);
+      table.reject(fmt::format("{} has a character that it cannot have", key), url.place);
       break;
     }
   return std::move(url.value);
@@ -260,6 +260,42 @@ LockedArchive read_archive(document::Table& table) {
   return archive;
 }
 
+LockedBase read_base(document::Table& root, document::Table& table) {
+  LockedBase base;
+  base.image = read_url(table, "image");
+  if (table.has("from")) base.from = read_url(table, "from");
+  base.digest = read_digest(table, "digest");
+  table.finish();
+  for (auto& one : root.tables("base_layer")) {
+    LockedBaseLayer layer;
+    layer.digest = read_digest(one, "digest");
+    layer.diff_id = read_digest(one, "diff_id");
+    layer.size_bytes = read_size(one, "size");
+    layer.media_type = read_url(one, "media_type");
+    one.finish();
+    base.layers.push_back(std::move(layer));
+  }
+  if (base.layers.empty()) root.missing("base_layer");
+  return base;
+}
+
+std::string base_text(const Lock& lock) {
+  std::string text = fmt::format("\n[base]\nimage = {}\n", toml_string(lock.base->image));
+  if (!lock.base->from.empty()) text += fmt::format("from = {}\n", toml_string(lock.base->from));
+  text += fmt::format("digest = {}\n", toml_string(lock.base->digest.to_string()));
+  for (const auto& layer : lock.base->layers)
+    text += fmt::format("\n[[base_layer]]\ndigest = {}\ndiff_id = {}\nsize = {}\nmedia_type = {}\n",
+                        toml_string(layer.digest.to_string()), toml_string(layer.diff_id.to_string()),
+                        layer.size_bytes, toml_string(layer.media_type));
+  return text;
+}
+
+std::string archive_text(std::string_view heading, const LockedArchive& archive) {
+  return fmt::format("\n{}\nname = {}\nversion = {}\n{}url = {}\nsha256 = {}\nsize = {}\n", heading,
+                     toml_string(archive.name), toml_string(archive.version), parts_line(names_of(archive.parts)),
+                     toml_string(archive.url), toml_string(archive.digest.hex()), archive.size_bytes);
+}
+
 }  // namespace
 
 std::int64_t Lock::created_s() const {
@@ -338,6 +374,9 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
   for (auto& table : root.tables("wheel")) lock.wheels.push_back(read_wheel(table));
   for (auto& table : root.tables("debian")) lock.debs.push_back(read_deb(table));
   for (auto& table : root.tables("archive")) lock.archives.push_back(read_archive(table));
+  if (auto table = root.table("base")) lock.base = read_base(root, *table);
+  if (auto table = root.table("python")) lock.python = read_archive(*table);
+  if (const auto toolkit = root.boolean("toolkit_in_base")) lock.has_toolkit_in_base = toolkit->value;
   root.finish();
   TK_CHECK(document.check());
   return lock;
@@ -352,6 +391,7 @@ std::string to_toml(const Lock& lock) {
   if (lock.extends) text += fmt::format("extends = {}\n", toml_string(lock.extends->to_string()));
   text += fmt::format("requested = {}\nrequested_debian = {}\n", toml_array(lock.requested),
                       toml_array(lock.requested_debian));
+  if (lock.has_toolkit_in_base) text += "toolkit_in_base = true\n";
   text += fmt::format("\n[image]\nname = {}\nuser = {}\nuid = {}\ngid = {}\n", toml_string(lock.image_name),
                       toml_string(lock.user.name), lock.user.uid, lock.user.gid);
   text += "\n[resolution]\n";
@@ -377,11 +417,9 @@ std::string to_toml(const Lock& lock) {
         "\n[[debian]]\nname = {}\nversion = {}\narchitecture = {}\n{}url = {}\nsha256 = {}\nsize = {}\n",
         toml_string(deb.name), toml_string(deb.version), toml_string(deb.architecture), parts_line(names_of(deb)),
         toml_string(deb.url), toml_string(deb.digest.hex()), deb.size_bytes);
-  for (const auto& archive : lock.archives)
-    text +=
-        fmt::format("\n[[archive]]\nname = {}\nversion = {}\n{}url = {}\nsha256 = {}\nsize = {}\n",
-                    toml_string(archive.name), toml_string(archive.version), parts_line(names_of(archive.parts)),
-                    toml_string(archive.url), toml_string(archive.digest.hex()), archive.size_bytes);
+  for (const auto& archive : lock.archives) text += archive_text("[[archive]]", archive);
+  if (lock.base) text += base_text(lock);
+  if (lock.python) text += archive_text("[python]", *lock.python);
   return text;
 }
 
@@ -391,6 +429,9 @@ base::Digest identity(const Lock& lock) {
       {"name", lock.image_name}, {"user", lock.user.name}, {"uid", lock.user.uid}, {"gid", lock.user.gid}};
   json["requested"] = lock.requested;
   json["created"] = lock.created_s();
+  if (lock.base) json["base"] = lock.base->digest.hex();
+  if (lock.python) json["python"] = lock.python->digest.hex();
+  if (lock.has_toolkit_in_base) json["toolkit_in_base"] = true;
   if (lock.extends) json["extends"] = lock.extends->hex();
   for (const auto& field : text_fields(lock.resolution)) json["resolution"][field.key] = *field.text;
   json["resolution"]["sass"] = lock.resolution.sass;

@@ -59,6 +59,23 @@ struct LockedArchive {
   spec::Variant parts;           ///< the parts that need it
 };
 
+/// A layer of somebody else's image.
+struct LockedBaseLayer {
+  base::Digest digest, diff_id;
+  std::uint64_t size_bytes = 0;
+  std::string media_type;
+  bool operator==(const LockedBaseLayer&) const = default;
+};
+
+/// The image that ours stands on, where that is not Debian put together from its packages.
+struct LockedBase {
+  std::string image;    ///< where it was, without credentials: "registry.example/debian:12", "oci:base"
+  std::string from;     ///< for a Dockerfile's FROM: HOST/REPO@DIGEST; empty where it is in no registry
+  base::Digest digest;  ///< of its manifest
+  std::vector<LockedBaseLayer> layers;
+  bool operator==(const LockedBase&) const = default;
+};
+
 /// The part of a solver::Resolution that images are made from.
 struct LockedResolution {
   std::string pytorch, build, index, cuda, cudnn, nccl, python, triton, torchvision, torchaudio, released;
@@ -78,9 +95,12 @@ struct Lock {
   std::vector<std::string> requested;         ///< PEP 508 lines that uv was asked for, torch first
   std::vector<std::string> requested_debian;  ///< packages that apt was asked for, sorted
   LockedResolution resolution;
-  std::vector<LockedWheel> wheels;  ///< sorted by name
-  std::vector<LockedDeb> debs;      ///< sorted by name
-  std::vector<LockedArchive> archives;
+  std::vector<LockedWheel> wheels;      ///< sorted by name
+  std::vector<LockedDeb> debs;          ///< sorted by name
+  std::vector<LockedArchive> archives;  ///< of the CUDA toolkit
+  std::optional<LockedBase> base;
+  std::optional<LockedArchive> python;  ///< the archive that the interpreter is in
+  bool has_toolkit_in_base = false;     ///< whether the devel part takes the base image's CUDA toolkit
   /// The identity of the lock below, where the spec extends another: all that it pins is here too.
   std::optional<base::Digest> extends;
   /// That lock. It stays a file of its own: whoever reads this one says what lies below.

@@ -139,9 +139,29 @@ base::Error with_below(base::Error error, const Below& below) {
 bool keeps_debian(const LockRequest& request) {
   if (!request.earlier || request.upgrade == Upgrade::all) return false;
   if (request.earlier->extends != identity_of(request.below)) return false;
+  const auto base = request.base ? std::optional(request.base->locked) : std::nullopt;
+  if (!request.below.lock && request.earlier->base != base) return false;
   return request.earlier->resolution.suite == request.resolution.os.suite &&
          request.earlier->resolution.architecture == name(request.resolution.architecture) &&
          request.earlier->requested_debian == requested_debian(request);
+}
+
+Interpreter interpreter_of(const spec::Spec& spec) {
+  return spec.base.python ? Interpreter::in_an_archive : Interpreter::of_the_system;
+}
+
+/// Systems that are not Debian's are not put together from packages here, and packages are put on a base by dpkg.
+Result<void> check_base(const LockRequest& request) {
+  const auto& os = request.resolution.os;
+  if (request.base && request.base->dpkg_status.empty())
+    return base::fail_at(
+        base::ErrorCode::spec_invalid, request.base->place,
+        fmt::format("{} has no dpkg, so tini and what else an image needs cannot be put on it", request.base->file),
+        {"choose an image of Debian or Ubuntu"});
+  if (request.base || request.below.lock || os.distribution == "debian") return {};
+  return base::fail(base::ErrorCode::spec_invalid, "an image of " + os.id + " is not put together from packages",
+                    {"name one to stand on: [base] image = \"registry.example/ubuntu@sha256:…\"",
+                     "or os = \"debian-12\" in [require]"});
 }
 
 /// NVIDIA's archives that the parts ask for.
@@ -299,8 +319,10 @@ Result<void> read_wheels(std::vector<LockedWheel>& wheels, const wheel::InstallS
 
 }  // namespace
 
-std::vector<std::string> base_packages() {
-  return {"ca-certificates", "python3", "tini"};
+std::vector<std::string> base_packages(Interpreter interpreter) {
+  std::vector<std::string> packages = {"ca-certificates", "tini"};
+  if (interpreter == Interpreter::of_the_system) packages.insert(packages.begin() + 1, "python3");
+  return packages;
 }
 
 bool is_current(const Lock& lock, const spec::Spec& spec, const Below& below) {
@@ -308,7 +330,7 @@ bool is_current(const Lock& lock, const spec::Spec& spec, const Below& below) {
 }
 
 std::vector<std::string> requested_debian(const LockRequest& request) {
-  auto requested = base_packages();
+  auto requested = base_packages(interpreter_of(request.spec));
   for (const auto& package : request.spec.system_packages) requested.push_back(package.value);
   for (const auto& package : request.build_packages) requested.push_back("build:" + package);
   for (const auto& part : request.parts)
@@ -327,9 +349,7 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
         fmt::format("torch {}+{} is not on the default Python index", resolution.pytorch.to_string(),
                     resolution.build),
         {"name PyTorch's own index: --torch-index https://index.example/whl", "or leave the CUDA version open"});
-  if (resolution.os.distribution != "debian")
-    return base::fail(base::ErrorCode::spec_invalid, "an image of " + resolution.os.id + " cannot be made yet",
-                      {"os = \"debian-12\""});
+  TK_CHECK(check_base(request));
   TK_CHECK(check_asked(request));
   Lock lock;
   lock.spec_digest = digest_of(request.spec);
@@ -337,6 +357,15 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
   lock.image_name = request.spec.image.name.value;
   lock.user = request.spec.user;
   lock.resolution = locked(resolution);
+  if (request.base) lock.base = request.base->locked;
+  if (const auto& python = request.spec.base.python)
+    lock.python = LockedArchive{"python", python->version.value, python->url, python->digest, 0, {}};
+  lock.has_toolkit_in_base = request.spec.devel.cuda && request.spec.devel.cuda->value == spec::ToolkitSource::base;
+  if (const auto* below = request.below.lock.get()) {
+    lock.base = below->base;
+    lock.python = below->python;
+    lock.has_toolkit_in_base = below->has_toolkit_in_base;
+  }
   lock.extends = identity_of(request.below);
   lock.below = request.below.lock;
   lock.requested_debian = requested_debian(request);
@@ -346,8 +375,9 @@ Result<NewLock> make_lock(const LockRequest& request, sys::HttpClient& http, con
     base::Step step(progress, "Locking", "Debian packages");
     DebianRequest debs;
     debs.architecture = resolution.architecture == matrix::Architecture::aarch64 ? "arm64" : "amd64";
-    TK_TRY(debs.sources, apt_sources(resolution.os.suite, request.mirrors));
-    debs.base_packages = base_packages();
+    TK_TRY(debs.sources, apt_sources(resolution.os.suite, request.mirrors, resolution.os.distribution));
+    debs.base_packages = base_packages(interpreter_of(request.spec));
+    if (request.base) debs.installed = request.base->dpkg_status;
     debs.system_packages = request.spec.system_packages;
     debs.build_packages = request.build_packages;
     debs.parts = request.parts;

@@ -18,9 +18,19 @@
 
 namespace torchkiln::lock {
 
+/// Where the interpreter comes from.
+enum class Interpreter { of_the_system, in_an_archive };
 /// Debian packages that every base has besides the essential ones: the interpreter, the init process, and the
 /// certificates that downloads over https need.
-std::vector<std::string> base_packages();
+std::vector<std::string> base_packages(Interpreter interpreter = Interpreter::of_the_system);
+
+/// The image that ours is to stand on, as it was found.
+struct BaseImage {
+  LockedBase locked;
+  std::string dpkg_status;  ///< its list of packages; empty where it has no dpkg
+  std::string file;         ///< how the spec names it
+  base::Place place;        ///< where it does
+};
 
 struct LockRequest {
   const spec::Spec& spec;
@@ -36,9 +46,10 @@ struct LockRequest {
   std::vector<std::string> upgrade_packages;
   sys::NetworkAccess network = sys::NetworkAccess::allowed;
   std::filesystem::path uv;
-  std::filesystem::path cache;           ///< torchkiln's cache folder
-  std::vector<std::string> redist = {};  ///< folders of NVIDIA's archives, as the user gave them
-  Below below = {};                      ///< where the spec extends another; the resolution is decided by it
+  std::filesystem::path cache;                   ///< torchkiln's cache folder
+  std::vector<std::string> redist = {};          ///< folders of NVIDIA's archives, as the user gave them
+  std::optional<BaseImage> base = std::nullopt;  ///< where the spec names one and extends nothing
+  Below below = {};  ///< where the spec extends another; the resolution is decided by it
 };
 
 /// What apt is asked for, as the lock records it ("build:g++" for the build root, "ssh:openssh-server" for a part),

@@ -20,6 +20,7 @@ constexpr unsigned k_first_cuda_with_nvcc = 13;
 /// Policy": up to 11).
 constexpr unsigned k_last_cuda_for_older_compiler = 11;
 constexpr const char* k_older_compiler = "g++-11";
+constexpr const char* k_python_headers = "python3-dev";
 
 /// Adds the CUDA toolkit to what the devel part asks for: wheels at the CUDA version of the PyTorch build, or
 /// archives.
@@ -37,6 +38,7 @@ Result<void> add_toolkit(const spec::Spec& spec, const solver::Resolution& resol
          "cuda = \"none\": C++ extensions can be built then, CUDA ones cannot",
          fmt::format("or a PyTorch build for CUDA {}: --cuda '>={}'", k_first_cuda_with_nvcc,
                      k_first_cuda_with_nvcc)});
+  if (asked && asked->value == ToolkitSource::base) return {};
   if (!has_nvcc && !asked)
     progress.warn(
         fmt::format("the devel part has no nvcc: CUDA {}'s wheels have none; cuda = \"archives\" in [devel] takes "
@@ -73,6 +75,8 @@ Result<std::vector<PartRequest>> part_requests(const spec::Spec& spec, const sol
     PartRequest request{part, {}, {}};
     TK_TRY(request.requirements, read_list(folder / "requirements.txt"));
     TK_TRY(request.packages, read_list(folder / "packages.txt"));
+    // An archive of Python has its own headers.
+    if (spec.base.python) std::erase(request.packages, k_python_headers);
     if (part == spec::Part::devel) TK_CHECK(add_toolkit(spec, resolution, images, progress, request));
     requests.push_back(std::move(request));
   }

@@ -139,7 +139,8 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
                   {"python", lock.resolution.python},
                   {"os", lock.resolution.os},
                   {"prefix", "/" + recipe.scheme.prefix},
-                  {"rootfs", names.rootfs},
+                  {"from", lock.base && !lock.base->from.empty() ? lock.base->from : "scratch"},
+                  {"python_home", recipe.python_home},
                   {"pip_wheel", names.pip_wheel},
                   {"site_packages", "/" + recipe.scheme.site_packages()},
                   {"build_packages", names.build_packages},
@@ -163,6 +164,13 @@ Result<std::vector<ContextFile>> render_context(const lock::Lock& lock, const Re
   };
   each("environment", recipe.environment);
   each("labels", recipe.labels);
+  auto& base_tars = values.lists["base_tars"];
+  const auto add_base_tar = [&](const std::string& tar) { base_tars.push_back({{{"tar", tar}}, {}}); };
+  if (!lock.base || lock.base->from.empty())
+    add_base_tar(names.rootfs);
+  else if (sources.has_base_packages)
+    add_base_tar(names.base_packages);
+  if (lock.python) add_base_tar(names.python);
   values.lists["parts"] = stage_values(stages);
   values.lists["verifier"].resize(sources.verifier.empty() ? 0 : 1);
   auto& ports = values.lists["ports"];

@@ -22,7 +22,9 @@ struct ContextFile {
 
 /// The large files that a context needs beside the texts, by the name they have in it.
 struct ContextNames {
-  std::string rootfs = "rootfs.tar.gz";         ///< the system layer
+  std::string rootfs = "rootfs.tar.gz";         ///< the system layer, where it is not an image of a registry
+  std::string base_packages = "base.tar.gz";    ///< the Debian packages that are put on such an image
+  std::string python = "python.tar.gz";         ///< an interpreter that is not the system's
   std::string pip_wheel;                        ///< the locked pip, which installs the rest
   std::string build_packages = "build.tar.gz";  ///< the Debian packages that the verifier is compiled with
 };
@@ -39,6 +41,8 @@ std::string packages_file(std::size_t extension);
 struct ContextSources {
   std::vector<AddedFile> own;       ///< own_files(), below root/
   std::vector<AddedFile> verifier;  ///< verifier_files(), below verifier/; none: the image has no verifier
+  /// Whether any Debian packages are put on a registry's image.
+  bool has_base_packages = true;
 };
 
 /// Dockerfile, requirements*.txt (every wheel pinned by SHA-256), .dockerignore, and our files. `templates` is the

@@ -50,7 +50,7 @@ std::string toolkit_folder(const lock::Lock& lock) {
 }
 
 bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant) {
-  if (!lock.archives.empty() && variant.has(spec::Part::devel)) return true;
+  if ((lock.has_toolkit_in_base || !lock.archives.empty()) && variant.has(spec::Part::devel)) return true;
   return std::any_of(lock.wheels.begin(), lock.wheels.end(), [&](const lock::LockedWheel& wheel) {
     return wheel.name == "nvidia-cuda-nvcc" && is_in(wheel, variant) && variant.has(spec::Part::devel);
   });
@@ -61,9 +61,10 @@ Result<std::vector<AddedFile>> own_files(const fs::path& images, const lock::Loc
   TK_CHECK(read_root(images / "base/root", files));
   for (const auto part : recipe.variant.parts())
     TK_CHECK(read_root(images / std::string(name(part)) / "root", files));
-  if (has_cuda_toolkit(lock, recipe.variant) && !lock.archives.empty())
+  if (has_cuda_toolkit(lock, recipe.variant) && !lock.archives.empty()) {
     files.push_back({"usr/local/cuda", FileType::symlink, 0777, 0, 0, "cuda-" + lock.resolution.cuda});
-  else if (has_cuda_toolkit(lock, recipe.variant))
+    files.push_back({toolkit_folder(lock) + "/lib64", FileType::symlink, 0777, 0, 0, "lib"});
+  } else if (has_cuda_toolkit(lock, recipe.variant) && !lock.has_toolkit_in_base)
     TK_CHECK(read_links(images / "devel/cuda-links.txt", recipe.scheme.site_packages(), files));
   files.push_back(
       {recipe.scheme.prefix + "/" + k_constraints_file, FileType::file, 0644, 0, 0, pip_constraints(lock, recipe)});

@@ -188,6 +188,10 @@ std::map<std::string, std::string> make_labels(const lock::Lock& lock, const Rec
       {"dev.torchkiln.driver-minimum", r.driver_minimum},
       {"dev.torchkiln.requested", base::join(lock.requested, " ")},
   };
+  if (lock.base) {
+    labels["org.opencontainers.image.base.name"] = lock.base->image;
+    labels["org.opencontainers.image.base.digest"] = lock.base->digest.to_string();
+  }
   if (!r.sass.empty())
     labels["dev.torchkiln.gpu-architectures"] = "sm_" + base::replace_all(base::join(r.sass, " sm_"), ".", "");
   if (!r.cudnn.empty()) labels["dev.torchkiln.cudnn"] = r.cudnn;
@@ -235,7 +239,7 @@ std::string pip_constraints(const lock::Lock& lock, const Recipe& recipe) {
 }
 
 std::string pyvenv_cfg(const Recipe& recipe) {
-  return fmt::format("home = /usr/bin\ninclude-system-site-packages = true\nversion = {}\n",
+  return fmt::format("home = {}/bin\ninclude-system-site-packages = true\nversion = {}\n", recipe.python_home,
                      recipe.scheme.python_version);
 }
 
@@ -245,6 +249,7 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
   recipe.tag = version_tag(lock.resolution) + "-" + tag_name(variant);
   recipe.reference = lock.image_name + ":" + recipe.tag;
   recipe.scheme.python_version = lock.resolution.python;
+  if (lock.python) recipe.python_home = std::string("/") + k_python_folder;
   if (lock.below) {
     plan_extension(lock, variant, recipe);
   } else {
@@ -331,7 +336,7 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   folder(prefix);
   folder(prefix + "/bin");
   file(prefix + "/pyvenv.cfg", pyvenv_cfg(recipe));
-  link(prefix + "/bin/python", "/usr/bin/python" + python);
+  link(prefix + "/bin/python", recipe.python_home + "/bin/python" + python);
   link(prefix + "/bin/python3", "python");
   link(prefix + "/bin/python" + python, "python");
   folder(prefix + "/lib");

@@ -77,6 +77,7 @@ struct Recipe {
   std::string tag;        ///< "2.8.0-cu128-cudnn9-py311-runtime"
   std::string reference;  ///< "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime"
   wheel::InstallScheme scheme;
+  std::string python_home = "/usr";  ///< the interpreter is bin/python3.X in it
   /// The base's wheels. Large ones alone, in one fixed order that puts what changes rarely first; all small ones
   /// together at the end.
   WheelLayers wheel_layers;
@@ -115,6 +116,9 @@ bool has_cuda_toolkit(const lock::Lock& lock, spec::Variant variant);
 
 /// Where the toolkit of NVIDIA's archives goes: "usr/local/cuda-12.8".
 std::string toolkit_folder(const lock::Lock& lock);
+
+/// Where an interpreter of an archive goes.
+inline constexpr const char* k_python_folder = "opt/python";
 
 /// The verifier's sources (images/verifier) that it is compiled from in the image's build root, path for path.
 base::Result<std::vector<AddedFile>> verifier_files(const std::filesystem::path& images);

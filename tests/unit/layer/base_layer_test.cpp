@@ -220,9 +220,9 @@ TEST_CASE("an archive without accounts, or that is no archive, is the tool's fai
   mmdebstrap.give(make_tar(t.folder, accounts));
   const auto error = error_of(t.make());
   CHECK(error.code == ErrorCode::tool_failed);
-  CHECK(error.message == "mmdebstrap's archive has no etc/shadow");
+  CHECK(error.message == "the base has no etc/shadow");
   mmdebstrap.give("no archive at all");
-  CHECK_THAT(error_of(t.make()).message, Catch::Matchers::StartsWith("mmdebstrap's archive cannot be read: "));
+  CHECK_THAT(error_of(t.make()).message, Catch::Matchers::StartsWith("the base cannot be read: "));
   CHECK_FALSE(find_base(t.request(), t.catalog, t.store).has_value());
 }
 
@@ -237,4 +237,28 @@ TEST_CASE("a cached package whose bytes changed is found out before it is instal
   must(t.make());
   CHECK_THAT(mmdebstrap.text("repository/dists/bookworm/main/binary-amd64/Packages"),
              Catch::Matchers::Contains("\nSHA256: " + t.packages[0].digest.hex() + "\n"));
+}
+
+TEST_CASE("packages are put on an image that is there, and an image without any is a base as it is") {
+  Base t;
+  const FakeBootstrap mmdebstrap;
+  const auto tar = make_tar(t.folder, k_accounts);
+  const std::vector<ImageLayer> image = {{must(t.store.put(tar)), Digest::of(tar)}};
+  torchkiln::base::Step step(t.progress, "Bootstrapping", "a test");
+  const BaseRequest as_it_is{"bookworm", "amd64", {}, image};
+  const auto base = must(make_base(as_it_is, t.debs, t.store, t.catalog, 2, step));
+  CHECK(base.files.at("etc/passwd") == k_accounts.at("etc/passwd"));
+  CHECK(mmdebstrap.calls().empty());
+  t.add("tini", "0.19");
+  const BaseRequest with_tini{"bookworm", "amd64", t.packages, image};
+  CHECK(base_layer_key(with_tini) != base_layer_key(t.request()));
+  CHECK(base_layer_key(with_tini) != base_layer_key(as_it_is));
+  must(make_base(with_tini, t.debs, t.store, t.catalog, 2, step));
+  const auto calls = mmdebstrap.calls();
+  REQUIRE(calls.size() == 1);
+  const auto& call = calls.front();
+  CHECK(std::count(call.begin(), call.end(), "--variant=custom") == 1);
+  CHECK(std::count_if(call.begin(), call.end(), [](const std::string& word) {
+          return word.starts_with("--setup-hook=") && word.find("image.tar") != std::string::npos;
+        }) == 1);
 }

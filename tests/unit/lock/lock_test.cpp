@@ -304,3 +304,21 @@ TEST_CASE("a lock from before there were parts is read, and means the same image
   // As torchkiln 0.1 computed it: images that were built from such a lock still answer it.
   CHECK(identity(read).hex() == "5ca4344485b4669db0490be77c0be0a7b446001ed574be8a061ef43f42159b80");
 }
+
+TEST_CASE("a lock says what image it stands on, and where its Python comes from") {
+  auto lock = a_lock();
+  const auto alone = identity(lock);
+  lock.base =
+      LockedBase{"registry.example/debian:12",
+                 "registry.example/debian@" + Digest::of("manifest").to_string(),
+                 Digest::of("manifest"),
+                 {{Digest::of("blob"), Digest::of("tar"), 123, "application/vnd.oci.image.layer.v1.tar+gzip"}}};
+  lock.python = LockedArchive{"python", "3.12", "https://files.example/python.tar.gz", Digest::of("python"), 0, {}};
+  lock.has_toolkit_in_base = true;
+  const auto read = must(parse(to_toml(lock), "kiln.lock"));
+  CHECK(read.base == lock.base);
+  CHECK(read.python->digest == lock.python->digest);
+  CHECK(read.has_toolkit_in_base);
+  CHECK(to_toml(read) == to_toml(lock));
+  CHECK(identity(read) != alone);
+}

@@ -294,11 +294,11 @@ TEST_CASE("a template that is not there, or asks for what is not there, is an er
   const TestFolder folder;
   const auto recipe = make_recipe(a_lock(), Variant());
   CHECK(error_of(render_context(a_lock(), recipe, folder.path(), {})).code == ErrorCode::file_failed);
-  folder.write("Dockerfile.mustache", "FROM scratch\nADD {{rotfs}} /\n");
+  folder.write("Dockerfile.mustache", "FROM scratch\nRUN {{prefx}}\n");
   const auto error = error_of(render_context(a_lock(), recipe, folder.path(), {}));
   CHECK(error.code == ErrorCode::template_invalid);
   CHECK(error.where->to_string() == "templates/Dockerfile.mustache:2");
-  CHECK(error.hints == Texts{"did you mean {{rootfs}}?"});
+  CHECK(error.hints == Texts{"did you mean {{prefix}}?"});
 }
 
 TEST_CASE("a context holds the system's layer and the pip wheel beside the texts") {

@@ -135,7 +135,7 @@ TEST_CASE("what is wrong in a spec is told once, with place and hint") {
        "joined with \"+\")"},
       {"[image]\nvariants = [\"ssh+ssh\"]", "kiln.toml:3:13: \"ssh+ssh\" names ssh twice"},
       {"[devel]\ncuda = \"conda\"",
-       "kiln.toml:3:8: \"conda\" is no source of a CUDA toolkit (sources are wheels, archives and none)"},
+       "kiln.toml:3:8: \"conda\" is no source of a CUDA toolkit (sources are wheels, archives, base and none)"},
       {"[image]\nvariants = []", "kiln.toml:3:12: \"variants\" is empty (leave it out for the runtime variant)"},
       {"[packages]\npython = [\"torch==2.7\"]",
        "kiln.toml:3:11: torch is not listed among the packages: every image has it (set pytorch in [require] "
@@ -370,4 +370,32 @@ TEST_CASE("what is below a spec is part of its meaning") {
 TEST_CASE("extends must name something") {
   CHECK(complaint("extends = \"\"\n") ==
         "kiln.toml:2:11: \"extends\" is empty (name the spec that this one extends)");
+}
+
+TEST_CASE("a base is an image with its system, and a Python with its digest") {
+  const std::string digest(64, 'a');
+  const Spec spec =
+      parse_good(std::string(k_schema) +
+                 "[require]\nos = \"ubuntu-24.04\"\n[base]\nimage = \"registry.example/ubuntu:24.04\"\n"
+                 "[base.python]\nversion = \"3.12\"\nurl = \"https://files.example/p.tar.gz\"\nsha256 = \"" +
+                 digest + "\"\n");
+  CHECK(spec.base.image->value == "registry.example/ubuntu:24.04");
+  CHECK(spec.base.image->place.line == 5);
+  CHECK(spec.base.python->version.value == "3.12");
+  CHECK(spec.base.python->digest.hex() == digest);
+  CHECK(canonical_json(spec).find("\"base\":{\"image\":\"registry.example/ubuntu:24.04\"") != std::string::npos);
+}
+
+TEST_CASE("what goes only with something else is refused without it") {
+  CHECK(complaint("[base]\nimage = \"oci:base\"\n") ==
+        "kiln.toml:3:9: nothing says which system the base image has (say it in [require]: os = \"ubuntu-24.04\")");
+  CHECK(complaint("[devel]\ncuda = \"base\"\n") ==
+        "kiln.toml:3:8: cuda = \"base\" takes the CUDA toolkit from the base image, and there is none (name it in "
+        "[base], or take the toolkit from \"archives\" or \"wheels\")");
+  CHECK(complaint("[base.python]\nversion = \"3.12.1\"\n") ==
+        "kiln.toml:3:11: \"3.12.1\" is not a minor version of Python (write it like 3.12)");
+  CHECK(complaint("[base.python]\nurl = \"ftp://x\"\n") ==
+        "kiln.toml:3:7: \"ftp://x\" is not an address (write it like https://files.example/python.tar.gz)");
+  CHECK(complaint("extends = \"x\"\n[base]\nimage = \"oci:base\"\n")
+            .starts_with("kiln.toml:3:1: [base] is decided by the spec below"));
 }
