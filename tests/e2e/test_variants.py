@@ -49,7 +49,9 @@ class RootlessPodman(Podman):
         self.store = kiln.folder("rootless", owner=kiln.ordinary_user().pw_name)
         self.runtime = kiln.RUN / "rootless"
         kiln.remove(self.runtime)
-        self.runtime.mkdir(mode=0o700, parents=True)
+        kiln.RUN.mkdir(exist_ok=True)
+        kiln.RUN.chmod(0o755)  # podman, as root, makes it for root alone
+        self.runtime.mkdir(mode=0o700)
         os.chown(self.runtime, kiln.ordinary_user().pw_uid, kiln.ordinary_user().pw_gid)
         self.options = ["--storage-driver", "vfs"]  # works everywhere; overlay needs a newer kernel or FUSE
 
