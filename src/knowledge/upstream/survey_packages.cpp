@@ -1,6 +1,5 @@
 #include "foundation/base/text.hpp"
 #include "knowledge/matrix/query.hpp"
-#include "knowledge/matrix/requirement.hpp"
 #include "knowledge/upstream/surveyor.hpp"
 #include "knowledge/upstream/torch_wheel.hpp"
 
@@ -160,6 +159,7 @@ Result<void> Surveyor::metapackages() {
     metapackage.release = entry.first.second;  // as builds spell it: METADATA of cuda-toolkit 13.0.3 says 13.0.3.0
     metapackage.from = measured(k_wheel_source);
     add_row(row_of(metapackage), Extent::whole);
+    m_metapackages.push_back(std::move(metapackage));
   }
   return {};
 }

@@ -54,7 +54,13 @@ void Surveyor::list_build(const WheelFamily& family, const std::string& index, c
   build.python = family.python();
   build.wheel_bytes = family.representative().file.size_bytes;
   build.from = measured(index == "default" ? k_wheel_source : k_torch_index_source);
-  add_row(row_of(build), Extent::listing);
+  auto row = row_of(build);
+  const auto* known = known_build(build.pytorch, build.architecture, index, variant);
+  if (known && !known->download_bytes) {
+    build.requirements = known->requirements;
+    plan_download(row, build, family, Extent::listing);
+  }
+  add_row(std::move(row), Extent::listing);
 }
 
 Result<void> Surveyor::add_build(const WheelFamily& family, const RemoteWheel& wheel, const std::string& index) {
@@ -67,7 +73,9 @@ Result<void> Surveyor::add_build(const WheelFamily& family, const RemoteWheel& w
     build.from.note +=
         std::string(note.empty() ? "" : " ") + "Found on the index; what upstream calls it is not known.";
   }
-  add_row(row_of(build), Extent::whole);
+  auto row = row_of(build);
+  plan_download(row, build, family, Extent::whole);
+  add_row(std::move(row), Extent::whole);
   m_builds.push_back(std::move(build));
   return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The survey in the making: what was listed, what is to be opened, what was read. Internal to the room.
 
+#include "knowledge/matrix/requirement.hpp"
 #include "knowledge/upstream/listing.hpp"
 #include "knowledge/upstream/redistribution.hpp"
 #include "knowledge/upstream/remote_wheel.hpp"
@@ -32,6 +33,7 @@ class Surveyor {
     for (const auto package : matrix::k_companions) plan_companion(std::string(package));
     TK_CHECK(open_wheels());
     TK_CHECK(metapackages());
+    TK_CHECK(downloads());
     TK_CHECK(redistributions());
     return std::move(m_survey);
   }
@@ -43,6 +45,7 @@ class Surveyor {
   void plan_companion(const std::string& package);
   base::Result<void> open_wheels();
   base::Result<void> metapackages();
+  base::Result<void> downloads();
   base::Result<void> redistributions();
   void add_redistribution(const Redistribution& redistribution);
   void add_nccl(const matrix::Nccl& known, const std::vector<WheelFamily>& families);
@@ -74,6 +77,21 @@ class Surveyor {
     m_survey.rows.push_back(std::move(row));
   }
 
+  /// A build of which it is to be found out how much an installation downloads.
+  struct Download {
+    std::string identity;  ///< of the row
+    std::string label;
+    std::string python;  ///< of the wheel that stands for all
+    matrix::Architecture architecture = matrix::Architecture::x86_64;
+    std::uint64_t wheel_bytes = 0;
+    std::vector<std::string> requirements;
+    Extent extent = Extent::whole;  ///< whether the wheel itself was read
+  };
+  void plan_download(const Row& row, const matrix::Build& build, const WheelFamily& family, Extent extent);
+  base::Result<std::vector<matrix::WheelRequirement>> parts_of(const Download& download) const;
+  base::Result<std::map<std::string, std::vector<LinuxWheel>>> read_part_lists();
+  base::Result<void> learn_sizes(std::map<std::string, std::vector<LinuxWheel>>& parts);
+
   /// A wheel to open, and what its members are for.
   struct Plan {
     WheelQuestion question;
@@ -89,7 +107,9 @@ class Surveyor {
   std::map<std::string, std::vector<WheelFamily>> m_variants;  ///< of PyTorch's own, by folder
   std::vector<Link> m_redistributions;
   std::vector<Plan> m_plans;
-  std::vector<matrix::Build> m_builds;  ///< that were read
+  std::vector<matrix::Build> m_builds;              ///< that were read
+  std::vector<matrix::Metapackage> m_metapackages;  ///< that were read
+  std::vector<Download> m_downloads;
   std::vector<std::string> m_listed_releases;
 };
 

@@ -180,7 +180,9 @@ TEST_CASE(
                   base::replace_all(wheel.file_name(), "-cp310-cp310", std::string(build) + "-cp310-cp310"), k_day);
   }
   must(survey(upstream));
-  CHECK(upstream.server.requests().back().file == "torch-2.8.0-10-cp310-cp310-manylinux_2_28_x86_64.whl");
+  for (const auto& request : upstream.server.requests())
+    if (request.file.ends_with(".whl"))
+      CHECK(request.file == "torch-2.8.0-10-cp310-cp310-manylinux_2_28_x86_64.whl");
 }
 
 TEST_CASE("requirements are found however METADATA spaces them, as PyTorch before 2.7 did") {
@@ -350,6 +352,39 @@ TEST_CASE("what a new build's metapackage stands for is read from the metapackag
   REQUIRE(row->extras.size() == 2);
   CHECK(row->extras[0].value == "\"nvidia-cublas==12.8.4.1.*\"");
   CHECK(row->extras[1].value == "\"nvidia-cuda-runtime==12.8.90.*\"");
+}
+
+TEST_CASE("what a build downloads is its wheel, NVIDIA's libraries and Triton, in the newest versions it accepts") {
+  Upstream upstream;
+  serve_known(upstream);
+  const auto wheel = torch("2.8.0", "cp311");
+  upstream.add("torch", wheel, k_day);
+  const auto part = [&](const std::string& name, const std::string& version, const std::string& tags, int bytes) {
+    WheelBuilder built;
+    built.name = name;
+    built.version = version;
+    built.tags = tags;
+    upstream.server.serve(built.file_name(), std::string(static_cast<std::size_t>(bytes), 'x'));
+    upstream.list(base::replace_all(name, "_", "-"), built.file_name(), "");
+  };
+  part("nvidia_nccl_cu12", "2.27.3", "py3-none-manylinux_2_18_x86_64", 1'000);
+  part("nvidia_nccl_cu12", "2.27.3", "py3-none-manylinux_2_18_aarch64", 50);
+  part("nvidia_nccl_cu12", "2.28.0", "py3-none-manylinux_2_18_x86_64", 60);
+  const std::string build = "build 2.8.0 default x86_64";
+  SECTION("all of it is there") {
+    part("triton", "3.4.0", "cp311-cp311-manylinux_2_28_x86_64", 200);
+    part("triton", "3.4.0", "cp312-cp312-manylinux_2_28_x86_64", 7);
+    const auto found = must(survey(upstream));
+    CHECK(value(found, build, "download_bytes") == std::to_string(wheel.bytes().size() + 1'200));
+    CHECK(found.open.empty());
+  }
+  SECTION("a part is missing: the sum is not known, rather than too small") {
+    const auto found = must(survey(upstream));
+    CHECK(value(found, build, "download_bytes") == "absent");
+    CHECK(found.open ==
+          std::vector<std::string>{"how much 2.8.0+cu128 for x86_64 downloads is not known: the index "
+                                   "does not say how large triton==3.4.0 is"});
+  }
 }
 
 TEST_CASE("NVIDIA's lists give the driver of each CUDA release, and say which cuDNN nobody has looked at") {
