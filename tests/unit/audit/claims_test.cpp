@@ -1,5 +1,5 @@
-// What widely read articles claim about these images, as pairs. F: false claims, M: misleading ones, the rest true.
-// The rows that say nothing about a pair (F10 stars of a repository, M3, M10 and M13) are among the solver's.
+// What widely read articles claim about these images, as pairs. F: false claims, M: misleading ones, C: true ones;
+// tests/cases/cases.toml has them all, with those that say nothing about a pair.
 
 #include "unit/audit/audit_fixture.hpp"
 
@@ -167,13 +167,23 @@ TEST_CASE("M18: torchtext does not load beside 2.7: leave it out, or take 2.3") 
   CHECK(verdict(k_a100, with_package(release("2.3.1+cu121"), "torchtext", "0.18.0")) == "direct");
 }
 
-TEST_CASE("true claims stay true") {
-  CHECK(verdict("driver=580.65.06,gpu=RTX 3090", "2.8.0") == verdict("driver=580.65.06,gpu=sm_86", "2.8.0"));
+TEST_CASE("C1: an RTX 3090 has compute capability 8.6") {
+  for (const char* build : {"2.8.0", "2.0.1+cu117"})
+    CHECK(verdict("driver=580.65.06,gpu=RTX 3090", build) == verdict("driver=580.65.06,gpu=sm_86", build));
+}
+
+TEST_CASE("C2, C9: 2.0.1 has CUDA 11.7 and 11.8, and 2.1.0 has 11.8") {
   CHECK(existing("2.0.1", {"cu116", "cu117", "cu118"}) == "cu117 cu118");
+  CHECK(verdict(k_a100, "2.1.0+cu118") == "direct");
+}
+
+TEST_CASE("C3: torch.compile needs a GPU from Volta on") {
   CHECK(limited(judge("driver=580.65.06,gpu=P100", "2.8.0+cu126")) == std::vector<std::string>{"torch_compile"});
   CHECK(limited(judge("driver=580.65.06,gpu=V100", "2.8.0+cu126")).empty());
+}
+
+TEST_CASE("C6, C7: Python 3.9 goes with 2.7 and no longer with 2.9, 3.10 goes with 2.8") {
   CHECK(verdict(k_a100, release("2.7.1", "3.9")) == "direct");
   CHECK(verdict(k_a100, release("2.8.0", "3.10")) == "direct");
   CHECK(verdict(k_a100, release("2.9.0", "3.9")) == "python-unsupported");
-  CHECK(verdict(k_a100, "2.1.0+cu118") == "direct");
 }

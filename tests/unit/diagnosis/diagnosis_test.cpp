@@ -49,6 +49,19 @@ TEST_CASE("every known error is recognised in a log, alone, and has a cause, a f
   }
 }
 
+TEST_CASE("F6: missing kernels, an old driver and no driver are three errors with three causes") {
+  const auto only = [](std::string_view log) {
+    const auto findings = diagnose(log);
+    REQUIRE(findings.size() == 1);
+    return findings.front();
+  };
+  const auto kernels = only("RuntimeError: CUDA error: no kernel image is available for execution on the device");
+  const auto old = only("RuntimeError: The NVIDIA driver on your system is too old (found version 11000).");
+  const auto none = only("RuntimeError: Found no NVIDIA driver on your system.");
+  CHECK(std::set<std::string>{kernels.id, old.id, none.id} == std::set<std::string>{"E02", "E21", "E04"});
+  CHECK(std::set<std::string>{kernels.cause, old.cause, none.cause}.size() == 3);
+}
+
 TEST_CASE("every pattern of every error is one that finds it, and is written in small letters") {
   for (const auto& error : known_errors())
     for (const auto& pattern : error.patterns) {

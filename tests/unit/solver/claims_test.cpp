@@ -3,6 +3,7 @@
 
 #include "unit/solver/real.hpp"
 
+#include <algorithm>
 #include <set>
 
 using namespace torchkiln;
@@ -135,7 +136,7 @@ TEST_CASE("M17: the first build for Blackwell is 2.7 cu128") {
   CHECK(resolved({.pytorch = "2.7", .gpus = {"RTX 5090"}}).build == "cu128");
 }
 
-TEST_CASE("F10, M13: neither the stars of a repository nor TensorRT are what a build of PyTorch brings") {
+TEST_CASE("M13: TensorRT is not what a build of PyTorch brings") {
   for (const auto& build : real_matrix().builds)
     for (const auto& requirement : build.requirements) CHECK(requirement.find("tensorrt") == std::string::npos);
 }
@@ -166,10 +167,65 @@ TEST_CASE("M18: torchvision 0.22 goes with 2.7; torchtext ended with 2.3") {
   CHECK(resolved({.packages = {"torchtext"}}).pytorch.to_string() == "2.3.1");
 }
 
-TEST_CASE("claims that are true") {
-  CHECK(goes({.pytorch = "2.7", .python = "3.9", .os = "debian-11"}));
-  CHECK(goes({.pytorch = "2.8", .python = "3.10", .os = "ubuntu-22.04"}));
+TEST_CASE("C1, C8: an RTX 3090 is 8.6, V100 7.0, A100 8.0 and H100 9.0") {
+  for (const auto& [name, compute] :
+       {std::pair("RTX 3090", version::ComputeCapability{8, 6}),
+        std::pair("V100", version::ComputeCapability{7, 0}), std::pair("A100", version::ComputeCapability{8, 0}),
+        std::pair("H100", version::ComputeCapability{9, 0})})
+    CHECK(resolved({.pytorch = "2.8", .gpus = {name}}).gpus.at(0).compute == compute);
+}
+
+TEST_CASE("C2: 2.0 goes with CUDA 11.7 and 11.8") {
   CHECK(cudas_of("2.0") == "11.7 11.8");
+}
+
+TEST_CASE("C3: Triton, and so torch.compile, came with 2.0, and needs a GPU from Volta on") {
+  CHECK_FALSE(resolved({.pytorch = "1.13.1+cu117"}).triton);
+  CHECK(resolved({.pytorch = "2.0.1+cu117"}).triton->to_string() == "2.0.0");
+  const auto is_warned = [](const char* gpu) {
+    const auto warnings = resolved({.pytorch = "2.7.1+cu126", .gpus = {gpu}}).warnings;
+    return std::any_of(warnings.begin(), warnings.end(),
+                       [](const auto& warning) { return warning.code == "no-torch-compile"; });
+  };
+  CHECK(is_warned("P100"));
+  CHECK_FALSE(is_warned("V100"));
+}
+
+TEST_CASE("C4: the wheels of 2.8 are 3.9 GB and those of 2.7.1 3.0 GB, before they are unpacked on a base") {
+  CHECK(resolved({.pytorch = "2.8.0+cu128"}).download_bytes == 3'906'366'783);
+  CHECK(resolved({.pytorch = "2.7.1+cu126"}).download_bytes == 2'984'721'231);
+}
+
+TEST_CASE("C5: CUDA 12 needs driver 525.60.13") {
+  for (const char* build : {"2.1.2+cu121", "2.5.1+cu124", "2.7.1+cu126", "2.8.0+cu128"})
+    CHECK(resolved({.pytorch = build}).driver_minimum.to_string() == "525.60.13");
+}
+
+TEST_CASE("C6, C7: Python 3.9 goes with 2.7 and 2.8 and not with 2.9, 3.10 with 2.8") {
+  CHECK(goes({.pytorch = "2.7", .python = "3.9", .os = "debian-11"}));
+  CHECK(goes({.pytorch = "2.8", .python = "3.9", .os = "debian-11"}));
+  CHECK_FALSE(goes({.pytorch = "2.9", .python = "3.9", .os = "debian-11"}));
+  CHECK(goes({.pytorch = "2.8", .python = "3.10", .os = "ubuntu-22.04"}));
+}
+
+TEST_CASE("C9: 2.0.1 with CUDA 11.7 has cuDNN 8.5, 2.1 with CUDA 11.8 has 8.7 and is not what 2.1 defaults to") {
   CHECK(resolved({.pytorch = "2.0.1", .cuda = "11.7"}).cudnn->to_string() == "8.5.0.96");
   CHECK(resolved({.pytorch = "2.1", .cuda = "11.8"}).cudnn->to_string() == "8.7.0.84");
+  CHECK(resolved({.pytorch = "2.1"}).build == "cu121");
+}
+
+TEST_CASE("A1, A2: articles disagree on what \"v2.7\" and \"v2.8\" are; the builds that exist are none of these") {
+  const auto cudnns_of = [](const std::string& pytorch) {
+    std::string text;
+    for (const auto& build : real_matrix().builds)
+      if (build.cuda && build.cudnn && build.architecture == matrix::Architecture::x86_64 &&
+          build.pytorch == version::Version::parse(pytorch).value())
+        text += (text.empty() ? "" : ", ") + build.variant + " " + build.cudnn->to_string();
+    return text;
+  };
+  CHECK(cudnns_of("2.7.1") == "cu126 9.5.1.17, cu118 9.1.0.70, cu128 9.7.1.26");
+  CHECK(cudnns_of("2.8.0") == "cu128 9.10.2.21, cu126 9.10.2.21, cu129 9.10.2.21");
+  CHECK_FALSE(goes({.pytorch = "2.7", .cuda = "11.8", .cudnn = "8"}));
+  CHECK_FALSE(goes({.pytorch = "2.7", .cuda = "12", .cudnn = "8"}));
+  for (const char* cudnn : {"8.7", "8.9", ">=8.7,<9"}) CHECK_FALSE(goes({.pytorch = "2.8", .cudnn = cudnn}));
 }
