@@ -1,9 +1,10 @@
-// The TOML files that we read: specs, locks, manifests, and uv's pylock.toml. The first byte says which. Whatever
-// the rest is, reading ends with a value or with an error that has a place; a value is written and read as the
-// same.
+// The TOML files that we read: specs, locks, manifests, and uv's pylock.toml; and what apt-get prints. The first
+// byte says which. Whatever the rest is, reading ends with a value or with an error that has a place; a value is
+// written and read as the same.
 
 #include "knowledge/matrix/load.hpp"
 #include "knowledge/spec/spec.hpp"
+#include "plan/lock/debian.hpp"
 #include "plan/lock/lock.hpp"
 #include "plan/lock/python.hpp"
 
@@ -42,6 +43,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (matrix) (void)matrix::check(*matrix);
       return 0;
     }
+    case 'd':
+      (void)lock::parse_print_uris_line(text);
+      return 0;
     case 'p':
       (void)lock::read_pylock(text, "pylock.toml", "3.11", "2.36", "x86_64");
       return 0;

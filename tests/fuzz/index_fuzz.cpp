@@ -1,6 +1,7 @@
 // Pages of package indexes and NVIDIA's lists: their bytes come from other machines. Whatever they are, reading
 // them ends, and what it gives is within its limits.
 
+#include "foundation/sys/curl_easy.hpp"
 #include "knowledge/upstream/listing.hpp"
 #include "knowledge/upstream/marker.hpp"
 #include "knowledge/upstream/redistribution.hpp"
@@ -26,6 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& link : *links) TK_ASSERT(!link.name.empty(), "a link has a name");
   (void)upstream::parse_redistribution(bytes, "redistrib_1.0.json", "1.0");
   (void)upstream::requirement_on_linux(bytes, matrix::Architecture::x86_64, "extra");
+  TK_ASSERT(sys::parse_retry_after_s(bytes) >= 0, "nobody is asked to have waited");
   (void)upstream::parse_version_file(bytes, "file");
   (void)upstream::parse_core_metadata(bytes, "file");
   (void)upstream::read_library(bytes);

@@ -2,6 +2,7 @@
 
 #include "assembly/oci/image_config.hpp"
 #include "assembly/oci/manifest.hpp"
+#include "assembly/oci/platform.hpp"
 #include "assembly/oci/reference.hpp"
 
 using namespace torchkiln;
@@ -30,6 +31,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto reference = oci::parse_reference(bytes)) {
     const auto again = oci::parse_reference(oci::to_string(*reference));
     TK_ASSERT(again && *again == *reference, "a reference is written as it is read");
+  }
+  (void)oci::parse_repository(bytes);
+  if (const auto platform = oci::parse_platform(bytes)) {
+    const auto again = oci::parse_platform(oci::to_string(*platform));
+    TK_ASSERT(again && oci::to_string(*again) == oci::to_string(*platform), "a platform is written as it is read");
   }
   return 0;
 }

@@ -1,6 +1,7 @@
 // Stamps come from registries and are read before anybody has checked their signature.
 
 #include "proof/stamp/envelope.hpp"
+#include "proof/stamp/key.hpp"
 #include "proof/stamp/statement.hpp"
 
 using namespace torchkiln;
@@ -15,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     (void)stamp::parse_statement(envelope->payload, "statement");
   }
+  (void)stamp::PublicKey::parse(bytes, "key.pub");
   if (const auto bundle = stamp::parse_bundle(bytes, "bundle"))
     (void)stamp::to_bundle(bundle->envelope, bundle->key_hint);
   if (const auto run = stamp::parse_statement(bytes, "statement")) {

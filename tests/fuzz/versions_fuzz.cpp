@@ -1,6 +1,8 @@
-// Versions and what is asked of them, as users, wheels and drivers write them. Whatever the text is, parsing ends,
-// and what was understood is written in a form that is understood the same.
+// Versions and what is asked of them, as users, wheels and drivers write them; digests, numbers and times. Whatever
+// the text is, parsing ends, and what was understood is written in a form that is understood the same.
 
+#include "foundation/base/digest.hpp"
+#include "foundation/base/text.hpp"
 #include "knowledge/matrix/requirement.hpp"
 #include "knowledge/version/cuda.hpp"
 #include "knowledge/version/pep440.hpp"
@@ -26,6 +28,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reads_back<version::CudaVersion>(text);
   reads_back<version::DriverVersion>(text);
   reads_back<version::ComputeCapability>(text);
+  if (const auto digest = base::Digest::parse(text))
+    TK_ASSERT(base::Digest::parse(digest->to_string()) == *digest, "a digest is written as it is read");
+  if (const auto number = base::parse_integer(text))
+    TK_ASSERT(base::parse_integer(std::to_string(*number)) == *number, "a number is written as it is read");
+  // Years of more than four digits have no RFC 3339.
+  if (const auto time_s = base::parse_time(text); time_s && base::format_time(*time_s).size() == 20)
+    TK_ASSERT(base::parse_time(base::format_time(*time_s)) == *time_s, "a time is written as it is read");
+  if (const auto bytes = base::from_base64(text))
+    TK_ASSERT(base::to_base64(*bytes) == text, "base64 has one spelling");
   if (const auto cuda = version::CudaVersion::from_build_name(text))
     TK_ASSERT(version::CudaVersion::from_build_name(cuda->build_name()) == *cuda, "a build's name is read back");
   if (const auto set = version::SpecifierSet::parse(text)) {
