@@ -59,7 +59,7 @@ TEST_CASE("the repository's manifests cover what they promise") {
   CHECK(matrix.gpus.size() >= 100);
   CHECK(matrix.systems.front().id == "debian-12");
   CHECK(matrix.branches.front().branch == 615);
-  CHECK(matrix.date == "2026-11-21");
+  CHECK(matrix.date >= "2026-11-27");
   // Every CUDA minor release from 11.0 on but 12.7, which there never was; every driver branch since R450.
   const std::pair<unsigned, unsigned> newest[] = {{11, 8}, {12, 9}, {13, 4}};
   for (const auto& [family, last] : newest)
