@@ -70,12 +70,6 @@ std::optional<matrix::NamedGpu> gpu_of(const matrix::Matrix& matrix, const host:
   return matrix::NamedGpu{gpus.model.empty() ? gpus.compute->sm() : gpus.model, *gpus.compute, nullptr};
 }
 
-/// Jetson boards and the GB10 sit beside an Arm processor, whatever else is not known of the machine.
-bool has_arm_processor(const std::optional<matrix::NamedGpu>& gpu) {
-  return gpu && gpu->row &&
-         (gpu->row->gpu_class == matrix::GpuClass::jetson || gpu->row->gpu_class == matrix::GpuClass::soc);
-}
-
 version::CudaVersion without_patch(version::CudaVersion cuda) {
   cuda.patch = 0;
   return cuda;
@@ -320,7 +314,8 @@ MachineFacts Judge::facts_of(const host::Machine& machine) const {
   for (const auto& gpus : machine.gpus) {
     facts.gpus.push_back(gpu_of(*m_matrix, gpus));
     const auto& gpu = facts.gpus.back();
-    if (!facts.architecture && has_arm_processor(gpu)) facts.architecture = matrix::Architecture::aarch64;
+    if (!facts.architecture && gpu && solver::has_arm_processor(*gpu))
+      facts.architecture = matrix::Architecture::aarch64;
     facts.requirement_facts.emplace_back();
     for (const auto& brand : possible_brands(gpus.brand, gpu))
       facts.requirement_facts.back().push_back({"", "", gpu ? gpu->compute.to_string() : "", brand});

@@ -91,7 +91,10 @@ void Writer::build_warnings() {
   if (m_build.status == matrix::Status::unadvertised)
     warn("unadvertised-build", fmt::format("{} is on no list of upstream's: it may not exist or not last", full));
   if (m_build.index != "default")
-    warn("not-on-default-index", fmt::format("{} is on PyTorch's own package index, not on the default one", full));
+    warn("not-on-default-index",
+         fmt::format("{} is on PyTorch's own package index, not on the default one: lock and bake ask for its "
+                     "address (--torch-index)",
+                     full));
   if (!m_build.sass) warn("gpus-unknown", fmt::format("which GPUs {} has code for is not known", full));
 }
 
@@ -117,8 +120,11 @@ void Writer::driver() {
                         wanted.branch()),
             compat->from);
     warn("forward-compat",
-         fmt::format("runs on driver {} only with cuda-compat-{}-{} in the image and on its library path",
-                     wanted.to_string(), compat->cuda.major, compat->cuda.minor));
+         fmt::format(
+             "runs on driver {0} only with cuda-compat-{1}-{2}, which no variant has: build an image FROM this "
+             "one that installs the package from NVIDIA's CUDA repository and says ENV "
+             "LD_LIBRARY_PATH=/usr/local/cuda-{1}.{2}/compat",
+             wanted.to_string(), compat->cuda.major, compat->cuda.minor));
     if (m_model.gpus.empty())
       warn("forward-compat-gpus", "forward compatibility is for data-center GPUs and Jetson boards only");
   }

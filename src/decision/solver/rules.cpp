@@ -39,6 +39,10 @@ bool may_use_compat_package(const matrix::NamedGpu& gpu) {
          (gpu.row->gpu_class == matrix::GpuClass::datacenter || gpu.row->gpu_class == matrix::GpuClass::jetson);
 }
 
+bool has_arm_processor(const matrix::NamedGpu& gpu) {
+  return gpu.row && (gpu.row->gpu_class == matrix::GpuClass::jetson || gpu.row->gpu_class == matrix::GpuClass::soc);
+}
+
 std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const version::DriverVersion& driver) {
   std::optional<version::CudaVersion> newest;
   for (const auto& toolkit : matrix.toolkits)

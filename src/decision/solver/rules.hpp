@@ -29,6 +29,9 @@ bool is_offered(const matrix::Matrix& matrix, version::CudaVersion compat, const
 /// Forward compatibility is for data-center GPUs and Jetson boards; "select" RTX cards are on no list.
 bool may_use_compat_package(const matrix::NamedGpu& gpu);
 
+/// Jetson boards and the GB10 sit beside an Arm processor, whatever else is not known of the machine.
+bool has_arm_processor(const matrix::NamedGpu& gpu);
+
 /// The newest CUDA minor release whose own driver is at most `driver`: what the driver calls its CUDA version. A
 /// lower bound where the driver is newer than the matrix. Nothing for drivers before all that the matrix knows.
 std::optional<version::CudaVersion> cuda_of(const matrix::Matrix& matrix, const version::DriverVersion& driver);

@@ -1,5 +1,6 @@
 #include "interface/cli/audited_images.hpp"
 
+#include "assembly/oci/reference.hpp"
 #include "foundation/base/text.hpp"
 #include "interface/cli/open_image.hpp"
 #include "interface/cli/steps.hpp"
@@ -8,6 +9,7 @@
 #include "plan/recipe/recipe.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 namespace torchkiln::cli {
@@ -82,6 +84,10 @@ void add_torch(audit::Image& image, const std::string& version_text) {
 }
 
 Result<audit::Image> lock_image(const std::string& file) {
+  // What is neither there nor named like a lock was meant as an image: what its reference lacks is told.
+  if (std::error_code error; !file.ends_with(".lock") && !std::filesystem::exists(file, error)) {
+    TK_CHECK(oci::parse_reference(file));
+  }
   TK_TRY(const auto lock, read_lock(file));
   const auto& resolution = lock.resolution;
   audit::Image image;

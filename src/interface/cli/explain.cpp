@@ -7,7 +7,6 @@
 #include "interface/console/explain_document.hpp"
 
 #include <cerrno>
-
 #include <unistd.h>
 
 namespace torchkiln::cli {
@@ -35,8 +34,16 @@ Result<std::string> read_input() {
   }
 }
 
+/// What is no file and has blanks in it is the error itself.
+Result<std::string> read_log(const std::string& file) {
+  if (file == "-") return read_input();
+  std::error_code error;
+  if (file.find(' ') != std::string::npos && !std::filesystem::exists(file, error)) return file;
+  return sys::read_file(file, diagnosis::k_log_bytes);
+}
+
 Result<int> explain(const Options& options, Session& session) {
-  TK_TRY(const auto log, options.file == "-" ? read_input() : sys::read_file(options.file, diagnosis::k_log_bytes));
+  TK_TRY(const auto log, read_log(options.file));
   std::vector<console::Explanation> explanations;
   for (auto& finding : diagnosis::diagnose(log)) explanations.push_back({std::move(finding), {}});
   if (options.this_host && !explanations.empty()) {
@@ -54,7 +61,9 @@ Result<int> explain(const Options& options, Session& session) {
 void add_explain(CLI::App& program, Action& chosen) {
   auto* command = program.add_subcommand("explain", "Say an error text's cause and fix");
   auto options = std::make_shared<Options>();
-  command->add_option("file", options->file, "A log; - for standard input (the default)")->type_name("FILE");
+  command
+      ->add_option("file", options->file, "A log, or an error's text in quotes; - for standard input (the default)")
+      ->type_name("FILE");
   command->add_flag("--this-host", options->this_host, "Add what bears on it of this machine's driver and GPUs");
   command->callback([&chosen, options] {
     chosen = [options](Session& session) -> Result<int> { return explain(*options, session); };

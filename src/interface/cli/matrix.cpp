@@ -30,10 +30,13 @@ void add_check(CLI::App& command, Action& chosen) {
       const auto findings = matrix::check(matrix);
       std::string text;
       std::size_t errors = 0;
+      auto rows = document::Json::array();
       for (const auto& finding : findings) {
         const bool is_error = finding.kind == matrix::Finding::Kind::error;
+        const auto* kind = is_error ? "error" : "gap";
         errors += is_error;
-        text += fmt::format("{}: {}: {}\n", finding.place.to_string(), is_error ? "error" : "gap", finding.text);
+        text += fmt::format("{}: {}: {}\n", finding.place.to_string(), kind, finding.text);
+        rows.push_back({{"kind", kind}, {"place", finding.place.to_string()}, {"text", finding.text}});
       }
       text += fmt::format("{} PyTorch releases, {} builds, {} GPUs, data as of {}: {} errors, {} gaps\n",
                           matrix.releases.size(), matrix.builds.size(), matrix.gpus.size(), age.to_string(), errors,
@@ -42,7 +45,8 @@ void add_check(CLI::App& command, Action& chosen) {
                                                   {"date", matrix.date},
                                                   {"data_age_days", age.days},
                                                   {"errors", errors},
-                                                  {"gaps", findings.size() - errors}}));
+                                                  {"gaps", findings.size() - errors},
+                                                  {"findings", rows}}));
       return errors == 0 ? 0 : 1;
     };
   });

@@ -31,12 +31,14 @@ class Describer {
     if (const auto version = version::Version::parse(what)) {
       release(*version);
       cuda(*version);
+      library(*version);
     }
     driver(what);
     gpu(what);
     if (const auto* system = matrix::find_system(m_matrix, what)) this->system(*system);
     companion(what);
     base_image(what);
+    table(what);
     return std::move(m_entries);
   }
 
@@ -141,7 +143,7 @@ class Describer {
   }
 
   void driver(const std::string& what) {
-    const auto driver = version::DriverVersion::parse(what.starts_with('R') ? what.substr(1) : what);
+    const auto driver = version::DriverVersion::parse(what);
     const auto* branch = driver ? matrix::find_branch(m_matrix, driver->branch()) : nullptr;
     if (!branch) return;
     auto& entry = begin("driver", "driver " + driver->to_string());
@@ -210,6 +212,33 @@ class Describer {
     std::erase_if(list.rows, [&](const MatrixRow& row) { return row.cells.front().second != what; });
     if (list.rows.empty()) return;
     begin("package", what).lists.push_back(std::move(list));
+  }
+
+  /// A version of cuDNN or NCCL, by the builds that come with it.
+  void library(const version::Version& asked) {
+    if (asked.release().size() < 3) return;  // "2.8" is PyTorch's
+    const std::pair<const char*, std::optional<version::Version> matrix::Build::*> libraries[] = {
+        {"cuDNN", &matrix::Build::cudnn}, {"NCCL", &matrix::Build::nccl}};
+    for (const auto& [name, member] : libraries) {
+      auto list = builds_where(
+          [member = member, &asked](const matrix::Build& build) {
+            return build.*member && (build.*member)->starts_with(asked);
+          },
+          {});
+      if (list.rows.empty()) continue;
+      auto& entry = begin(base::lower(name), fmt::format("{} {}", name, asked.to_string()));
+      entry.lists.push_back(std::move(list));
+    }
+  }
+
+  /// All rows of a kind, by its name; torch is what the releases are of.
+  void table(const std::string& what) {
+    const auto kind = what == "torch" || what == "pytorch" ? "releases" : what;
+    const auto known = listable();
+    if (!m_entries.empty() || std::find(known.begin(), known.end(), kind) == known.end()) return;
+    MatrixQuery query;
+    query.what = kind;
+    if (auto list = list_rows(m_matrix, query)) begin("table", what).lists.push_back(std::move(*list));
   }
 
   /// A base image's tag that is gone from its registry.

@@ -137,6 +137,54 @@ MatrixList cudnns(const Matrix& matrix, const RowConditions& asked) {
   return list;
 }
 
+MatrixList nccls(const Matrix& matrix, const RowConditions&) {
+  MatrixList list{"nccl", {}, {}};
+  for (const auto& row : matrix.nccls)
+    list.rows.push_back({{{"first", row.first.to_string()},
+                          {"last", row.last.to_string()},
+                          {"cuda", row.cuda_major},
+                          {"compute", row.compute.empty() ? Json() : texts_of(row.compute)},
+                          {"ptx", row.compute.empty() ? Json() : texts_of(row.ptx)}},
+                         row.from});
+  return list;
+}
+
+/// cuda-compat packages.
+MatrixList compats(const Matrix& matrix, const RowConditions& asked) {
+  MatrixList list{"compat", {}, {}};
+  for (const auto& row : matrix.forward_compat) {
+    if (!asked.cuda.is_empty() && !asked.cuda.contains(row.cuda.as_version())) continue;
+    if (asked.driver && !solver::is_offered(matrix, row.cuda, *asked.driver)) continue;
+    if (!std::all_of(asked.gpus.begin(), asked.gpus.end(), solver::may_use_compat_package)) continue;
+    std::vector<std::string> branches;
+    for (const auto branch : row.branches) branches.push_back(fmt::format("R{}", branch));
+    list.rows.push_back({{{"package", fmt::format("cuda-compat-{}-{}", row.cuda.major, row.cuda.minor)},
+                          {"over_branches", branches}},
+                         row.from});
+  }
+  return list;
+}
+
+MatrixList broken(const Matrix& matrix, const RowConditions& asked) {
+  MatrixList list{"broken", {}, {}};
+  for (const auto& row : matrix.broken) {
+    const bool is_asked = std::any_of(matrix.builds.begin(), matrix.builds.end(), [&](const matrix::Build& build) {
+      return row.is_about(build) && fits(build, asked);
+    });
+    if (is_asked) list.rows.push_back({{{"what", row.what}}, row.from});
+  }
+  return list;
+}
+
+/// Base images that are gone.
+MatrixList tombstones(const Matrix& matrix, const RowConditions&) {
+  MatrixList list{"tombstones", {}, {}};
+  for (const auto& row : matrix.tombstones)
+    list.rows.push_back(
+        {{{"image", row.image + ":" + row.tag}, {"gone", row.gone}, {"instead", row.instead}}, row.from});
+  return list;
+}
+
 MatrixList systems(const Matrix& matrix, const RowConditions& asked) {
   MatrixList list{"systems", {}, {}};
   for (const auto& system : matrix.systems) {
@@ -261,7 +309,11 @@ const std::vector<Kind>& kinds() {
       {"drivers", drivers, {"gpu", "driver"}},
       {"cuda", list_toolkits, {"cuda", "driver"}},
       {"cudnn", cudnns, {"gpu"}},
+      {"nccl", nccls, {}},
+      {"compat", compats, {"gpu", "driver", "cuda"}},
       {"systems", systems, {"python"}},
+      {"broken", broken, {"cuda", "pytorch", "arch"}},
+      {"tombstones", tombstones, {}},
   };
   return k_kinds;
 }
@@ -286,7 +338,11 @@ Result<MatrixList> list_rows(const Matrix& matrix, const MatrixQuery& query) {
     if (is_given && kind->conditions.count(condition) == 0)
       return fail(ErrorCode::usage, fmt::format("--{} says nothing about {}", condition, what));
   TK_TRY(const auto conditions, understand(matrix, query));
-  return kind->list(matrix, conditions);
+  auto list = kind->list(matrix, conditions);
+  if (conditions.driver && what != "drivers" && query.driver.find('.') == std::string::npos)
+    list.remarks.push_back(
+        fmt::format("{} is taken as the oldest driver of its branch; on a newer one more may run", query.driver));
+  return list;
 }
 
 }  // namespace torchkiln::cli

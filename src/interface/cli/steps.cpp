@@ -2,6 +2,7 @@
 
 #include "assembly/engine/context.hpp"
 #include "assembly/engine/verifier.hpp"
+#include "decision/solver/rules.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
@@ -54,15 +55,22 @@ std::optional<matrix::Architecture> this_architecture() {
   return architecture ? std::optional(*architecture) : std::nullopt;
 }
 
-/// The solver's request for this spec, on top of the lock below and for this machine's architecture unless the spec
-/// names one.
+/// The solver's request for this spec, on top of the lock below and for the architecture that the spec names, or
+/// that one of its GPUs is built into, or else this machine's.
 Result<solver::Request> request_for(spec::Spec spec, const lock::Below& below, const matrix::Matrix& matrix) {
   if (below.lock) {
     TK_TRY(spec.require, lock::decided_by(below, std::move(spec.require)));
   }
   TK_TRY(auto request, solver::request_of(spec, matrix));
-  if (const auto machine = this_architecture(); machine && !spec.require.architecture)
-    request.architecture = *machine;
+  if (spec.require.architecture) return request;
+  if (const auto machine = this_architecture()) request.architecture = *machine;
+  for (const auto& gpu : spec.require.gpus)
+    if (const auto named = find_gpu(matrix, gpu.value); named && solver::has_arm_processor(*named)) {
+      // Named, so that a fix without this GPU is still one for such a machine.
+      request.architecture = matrix::Architecture::aarch64;
+      request.require.architecture =
+          spec::Placed<std::string>{std::string(name(request.architecture)), {"--arch", 0, 0}};
+    }
   return request;
 }
 

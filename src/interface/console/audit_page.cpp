@@ -25,7 +25,7 @@ kbd{font:inherit;font-weight:600;border:1px solid var(--line);border-radius:3px;
 .n{color:var(--n);background-color:var(--n-on)}
 .u{color:var(--u);background:repeating-linear-gradient(135deg,var(--u-on) 0 6px,var(--page) 6px 8px)}
 .cut{border-left:4px solid var(--u);padding:.25rem .75rem;background:var(--u-on)}
-form{display:flex;flex-wrap:wrap;gap:.5rem 1.25rem;margin:0 0 .75rem}form[hidden]{display:none}
+form{display:flex;flex-wrap:wrap;align-items:center;gap:.5rem 1.25rem;margin:0 0 .75rem}form[hidden]{display:none}
 input[type=search]{font:inherit;color:inherit;background:var(--page);border:1px solid var(--soft);border-radius:4px;
 padding:.15rem .4rem;width:14rem;max-width:100%}
 .scroll{overflow:auto;max-height:80vh;margin:0 1.25rem;border:1px solid var(--line);width:fit-content;max-width:calc(100% - 2.5rem)}
@@ -46,7 +46,7 @@ td a:hover{text-decoration:underline}
 .dense thead th:not(:first-child){padding:.4rem 0}
 .dense thead th span{display:block;margin:auto;writing-mode:vertical-rl;transform:rotate(180deg);max-height:15rem;
 font-size:.8rem;line-height:1.2;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
-.dense th[scope=row]{padding:.25rem .5rem;line-height:1.25;width:16rem;min-width:16rem;max-width:16rem}
+.dense th[scope=row]{padding:.25rem .5rem;line-height:1.25;width:19rem;min-width:19rem;max-width:19rem}
 .dense th small{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 article{border:1px solid var(--line);border-radius:6px;padding:.6rem .9rem;margin:0 0 .6rem;max-width:60rem;overflow-wrap:anywhere}
 article:target{outline:3px solid var(--mark);scroll-margin-top:1rem}

@@ -34,7 +34,7 @@ class Table {
     const auto images = groups_of_images(m_grid);
     for (const auto& hosts : groups_of_hosts(m_grid)) {
       write_heading(hosts);
-      for (const auto& group : images) write_pair(hosts, group);
+      for (std::size_t i = 0; i < images.size();) i = write_pairs(hosts, images, i);
       m_out << "\n";
     }
     write_summary();
@@ -68,8 +68,33 @@ class Table {
     return "";
   }
 
-  void write_pair(const AuditGroup& hosts, const AuditGroup& images) {
-    const auto judgement = m_grid.judgement(hosts.first(), images.first());
+  /// The pair of `images[at]`, and in the same paragraph those behind it that do not run for the very same reason;
+  /// how far it came.
+  std::size_t write_pairs(const AuditGroup& hosts, const std::vector<AuditGroup>& images, std::size_t at) {
+    const auto judgement = m_grid.judgement(hosts.first(), images[at].first());
+    auto together = images[at];
+    std::size_t next = at + 1;
+    for (; !audit::runs(judgement.verdict) && next < images.size(); ++next) {
+      if (!is_told_alike(judgement, m_grid.judgement(hosts.first(), images[next].first()))) break;
+      together.names += ", " + images[next].names;
+      together.members.insert(together.members.end(), images[next].members.begin(), images[next].members.end());
+    }
+    write_pair(judgement, together);
+    return next;
+  }
+
+  static bool is_told_alike(const audit::Judgement& a, const audit::Judgement& b) {
+    const auto words = [](const audit::Judgement& judgement) {
+      std::string text(name(judgement.verdict));
+      for (const auto& reason : judgement.reasons) text += "\n" + reason.text + "\n" + reason.source;
+      for (const auto& one : judgement.limitations) text += "\n" + one.feature + "\n" + one.text;
+      for (const auto& fix : judgement.fixes) text += "\n" + fix.text + "\n" + fix.command;
+      return text;
+    };
+    return words(a) == words(b);
+  }
+
+  void write_pair(const audit::Judgement& judgement, const AuditGroup& images) {
     const auto indent = k_indent + k_verdict_columns + 2;
     const auto names = wrapped(shortened(images, k_name_lines * m_columns, "images"), m_columns - indent);
     m_out << "  " << outcome(judgement.verdict) << "  "

@@ -101,7 +101,8 @@ std::string DataAge::to_string() const {
 
 std::string resolution_text(const solver::Resolution& r, const DataAge& age, const Paint& paint) {
   std::string text = paint.bold(fmt::format("PyTorch {}+{}", r.pytorch.to_string(), r.build)) +
-                     fmt::format(" with Python {} on {}\n", r.python, r.os.id);
+                     fmt::format(" with Python {} on {}{}\n", r.python, r.os.id,
+                                 r.architecture == matrix::Architecture::aarch64 ? " for aarch64" : "");
   text += resolution_row(
       "CUDA", fmt::format("{}, cuDNN {}, NCCL {}, Triton {}", r.cuda.to_string(), text_of(r.cudnn, "not known"),
                           text_of(r.nccl, "not known"), text_of(r.triton, "not pinned")));

@@ -125,7 +125,11 @@ Result<Machine> parse_machine(std::string_view text) {
   TK_CHECK(check_keys(fields));
   Machine machine;
   for (const auto& field : fields) TK_CHECK(put_field(field, machine));
-  if (machine.name.empty()) return wrong(1, "the machine has no name", {"begin with name=, for example name=a"});
+  if (machine.name.empty()) {
+    auto name = parse_machine_name(text);
+    if (!name) return wrong(1, std::move(name).error());
+    machine.name = std::move(*name);
+  }
   return machine;
 }
 

@@ -22,6 +22,7 @@ class Checker {
     sources();
     releases();
     for (const auto& build : m_matrix.builds) this->build(build);
+    unknown();
     default_builds();
     companions();
     broken();
@@ -59,6 +60,7 @@ class Checker {
   void sources();
   void releases();
   void build(const Build& build);
+  void unknown();
   void architectures(const Build& build, const std::string& label);
   void requirements(const Build& build, const std::string& label);
   void default_builds();
@@ -74,6 +76,8 @@ class Checker {
   const Matrix& m_matrix;
   std::vector<Finding> m_findings;
   std::map<std::pair<std::string, std::string>, base::Place> m_seen;
+  /// By file, line and what is not known.
+  std::map<std::tuple<std::string, int, std::string>, std::vector<const Build*>> m_unknown;
 };
 
 void Checker::sources() {
@@ -127,7 +131,21 @@ void Checker::build(const Build& build) {
   if (!build.cudnn) unknown.emplace_back("cuDNN");
   // PyTorch 1.13 linked NCCL into its own libraries and names no version.
   if (!build.nccl && build.pytorch.part(0) >= 2) unknown.emplace_back("NCCL");
-  if (!unknown.empty()) gap(place, fmt::format("{}: not known: {}", label, base::join(unknown, ", ")));
+  if (build.requirements.empty()) unknown.emplace_back("pins");
+  if (!build.cxx11_abi) unknown.emplace_back("C++ ABI");
+  if (!build.download_bytes) unknown.emplace_back("download");
+  if (!unknown.empty()) m_unknown[{place.file, place.line, base::join(unknown, ", ")}].push_back(&build);
+}
+
+/// A row of several releases has one gap, not one for each of them.
+void Checker::unknown() {
+  for (const auto& [key, builds] : m_unknown) {
+    std::vector<std::string> names;
+    for (const auto* build : builds) names.push_back(build->full_version().to_string());
+    const auto& first = *builds.front();
+    gap(first.from.place, fmt::format("{} for {}: not known: {}", base::join(names, ", "), name(first.architecture),
+                                      std::get<2>(key)));
+  }
 }
 
 void Checker::architectures(const Build& build, const std::string& label) {

@@ -9,18 +9,31 @@ namespace torchkiln::matrix {
 
 namespace {
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 /// The words of a GPU's name that tell it from others: lower case, without NVIDIA's brands that drivers print or
 /// leave out as they like. "Quadro" stays: a Quadro RTX 6000 and an RTX 6000 Ada are different GPUs.
 std::vector<std::string> telling_words(std::string_view text) {
   constexpr std::array<std::string_view, 4> k_brands{"nvidia", "geforce", "tesla", "gpu"};
   std::vector<std::string> words(1);
   for (const char c : base::lower(text)) {
-    const bool part_of_word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    const bool part_of_word = (c >= 'a' && c <= 'z') || is_digit(c);
     if (part_of_word)
       words.back() += c;
     else if (!words.back().empty())
       words.emplace_back();
   }
+  // "3090Ti" is "3090 Ti": where nothing is known of the Ti the plain card tells its generation.
+  for (std::size_t i = 0; i < words.size(); ++i)
+    for (const std::string_view suffix : {"ti", "super"}) {
+      const auto at = words[i].size() - std::min(suffix.size(), words[i].size());
+      if (at == 0 || !words[i].ends_with(suffix) || !is_digit(words[i][at - 1])) continue;
+      words[i].erase(at);
+      words.insert(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, std::string(suffix));
+      break;
+    }
   std::erase_if(words, [&](const std::string& word) {
     return word.empty() || std::find(k_brands.begin(), k_brands.end(), word) != k_brands.end();
   });
@@ -58,8 +71,14 @@ std::optional<NamedGpu> find_gpu(const Matrix& matrix, std::string_view text) {
       best = &gpu;
       best_size = known.size();
     }
-  if (!best) return std::nullopt;
-  return NamedGpu{best->model, best->compute, best};
+  if (best) return NamedGpu{best->model, best->compute, best};
+  // "3090" and "1080 Ti": consumer cards go by their numbers alone.
+  if (keys.empty() || !is_digit(keys.front().front())) return std::nullopt;
+  for (const char* series : {"RTX ", "GTX "})
+    if (const auto named = find_gpu(matrix, series + std::string(text));
+        named && named->row->gpu_class == GpuClass::consumer)
+      return named;
+  return std::nullopt;
 }
 
 std::optional<std::string> nearest_gpu(const Matrix& matrix, std::string_view text) {

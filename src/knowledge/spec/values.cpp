@@ -129,6 +129,8 @@ base::Result<std::string> parse_architecture(std::string_view text) {
 }
 
 base::Result<version::SpecifierSet> parse_pytorch(std::string_view text) {
+  if (text == "latest" || text == "newest" || text == "stable")
+    return invalid(fmt::format("\"{}\" is not a version", text), "leave it out: the newest that fits is chosen");
   return version::SpecifierSet::parse(text);
 }
 
@@ -136,6 +138,12 @@ base::Result<version::SpecifierSet> parse_python(std::string_view text) {
   if (base::trim(text).ends_with('t'))
     return invalid(fmt::format("\"{}\": free-threaded Python is not supported", text),
                    "write the version without \"t\"");
+  for (const std::string_view prefix : {"python", "Python ", "cp3", "py3"}) {
+    if (!text.starts_with(prefix)) continue;
+    auto number = std::string(base::trim(text.substr(prefix.ends_with('3') ? 2 : prefix.size())));
+    if (number.find('.') == std::string::npos && number.size() > 1) number.insert(1, ".");
+    return invalid(fmt::format("\"{}\" is not a version", text), fmt::format("write \"{}\"", number));
+  }
   return parse_minor(text, "Python", "write 3.11: the operating system brings the patch release");
 }
 
@@ -169,8 +177,16 @@ base::Result<std::string> parse_os(std::string_view text) {
                            text.size() <= k_text_max && std::all_of(text.begin(), text.end(), [](char c) {
                              return is_lower(c) || is_digit(c) || c == '-' || c == '.';
                            });
-  if (!well_formed)
-    return invalid(fmt::format("\"{}\" is not the name of an operating system", text), "write it like debian-12");
+  if (!well_formed) {
+    // "ubuntu22.04" and "ubuntu:22.04", as they are written elsewhere.
+    const auto number = text.find_first_of("0123456789");
+    const auto letters = base::lower(text.substr(0, std::min(text.find_first_of(": _0123456789"), text.size())));
+    const bool is_guess = !letters.empty() && std::all_of(letters.begin(), letters.end(), is_lower) &&
+                          number != std::string_view::npos && text.size() - number < 8;
+    return invalid(fmt::format("\"{}\" is not the name of an operating system", text),
+                   is_guess ? fmt::format("write \"{}-{}\"", letters, text.substr(number))
+                            : "write it like debian-12 or ubuntu-24.04");
+  }
   return std::string(text);
 }
 
@@ -178,7 +194,9 @@ base::Result<std::string> parse_gpu(std::string_view text) {
   const auto trimmed = base::trim(text);
   if (trimmed.empty() || trimmed.size() > k_text_max)
     return invalid(fmt::format("\"{}\" is not a GPU", trimmed.substr(0, 40)), "write a model (A100) or sm_80");
-  if (base::lower(trimmed).starts_with("sm_") || is_digit(trimmed.front())) {
+  // "3090" is short for a model.
+  const bool is_number = is_digit(trimmed.front()) && trimmed.find_first_not_of("0123456789.") == std::string::npos;
+  if (base::lower(trimmed).starts_with("sm_") || (is_number && trimmed.size() < 4)) {
     TK_TRY([[maybe_unused]] auto compute, version::ComputeCapability::parse(trimmed));
   }
   return std::string(trimmed);

@@ -15,6 +15,9 @@ namespace {
 /// No number in a driver, CUDA or compute-capability version has more digits.
 constexpr std::size_t k_digits_max = 6;
 constexpr std::size_t k_driver_parts_max = 5;
+/// Of drivers for CUDA: 100.x of 2007 was the first. What is below is a CUDA version, the other number that
+/// nvidia-smi prints.
+constexpr unsigned k_oldest_driver_branch = 100;
 
 /// Digits only, all of `text`.
 std::optional<unsigned> number(std::string_view text) {
@@ -66,13 +69,19 @@ Version CudaVersion::as_version() const {
 
 base::Result<DriverVersion> DriverVersion::parse(std::string_view text) {
   DriverVersion version;
-  version.m_text = std::string(base::trim(text));
+  const auto trimmed = base::trim(text);
+  // NVIDIA calls a branch R535.
+  const bool is_branch = trimmed.starts_with('R') && trimmed.find('.') == std::string_view::npos;
+  version.m_text = std::string(trimmed.substr(is_branch ? 1 : 0));
   const auto parts = base::split(version.m_text, '.');
   for (const auto part : parts)
     if (const auto value = number(part)) version.m_parts.push_back(*value);
   if (version.m_parts.size() != parts.size() || parts.size() > k_driver_parts_max)
     return invalid(fmt::format("\"{}\" is not a driver version", text),
                    "driver versions are dotted numbers such as 535.104.05, as nvidia-smi prints them");
+  if (version.branch() < k_oldest_driver_branch)
+    return invalid(fmt::format("\"{}\" is not a driver version, and looks like one of CUDA", text),
+                   "nvidia-smi prints both: take what it calls \"Driver Version\", such as 535.104.05");
   return version;
 }
 

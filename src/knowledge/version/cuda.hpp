@@ -33,7 +33,7 @@ struct CudaVersion {
 };
 
 /// A driver version: dotted numbers of any length, compared number by number, missing ones as 0. The text keeps
-/// the leading zeros that NVIDIA writes ("535.104.05").
+/// the leading zeros that NVIDIA writes ("535.104.05"). "R535", as NVIDIA calls a branch, is read as 535.
 class DriverVersion {
  public:
   static base::Result<DriverVersion> parse(std::string_view text);

@@ -68,7 +68,6 @@ TEST_CASE("what is wrong with a machine on the command line is said with its col
   CHECK(refused("a") ==
         "--host:1:1: \"a\" is not key=value (for example --host name=a,driver=535.104.05,gpu=A100)");
   CHECK(refused("") == "--host:1:1: \"\" is not key=value (for example --host name=a,driver=535.104.05,gpu=A100)");
-  CHECK(refused("driver=535") == "--host:1:1: the machine has no name (begin with name=, for example name=a)");
   CHECK(refused("name=\x1b[31m").starts_with("--host:1:6: the name \"?[31m\" has control characters"));
   CHECK(refused("name=" + std::string(256, 'a')) == "--host:1:6: the name of a machine is longer than 255 bytes");
   CHECK(parsed("name=" + std::string(255, 'a')) == std::string(255, 'a'));

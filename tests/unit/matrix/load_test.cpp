@@ -123,8 +123,8 @@ TEST_CASE("bad manifests are refused at their place") {
        "manifests/a.toml:6:9: \"guess\" is no value of \"grade\" (values are measured, documented, derived)"},
       {"[[release]]\npytorch = \"2.8.0\"\nreleased = 2025-08-06\nsource = \"s\"\ngrade = \"measured\"\n",
        "manifests/a.toml:2:1: \"date\" is missing in [release]"},
-      {"[[toolkit]]\ncuda = \"12.8\"\ndriver = \"R570\"\n" + std::string(k_from),
-       "manifests/a.toml:4:10: \"R570\" is not a driver version (driver versions are dotted numbers such as "
+      {"[[toolkit]]\ncuda = \"12.8\"\ndriver = \"570x\"\n" + std::string(k_from),
+       "manifests/a.toml:4:10: \"570x\" is not a driver version (driver versions are dotted numbers such as "
        "535.104.05, as nvidia-smi prints them)"},
       {"[[branch]]\nbranch = 535\nkind = \"long-term\"\nend_of_life = \"2026\"\n" + std::string(k_from),
        "manifests/a.toml:5:15: \"2026\" is not a month (write 2026-06)"},

@@ -37,6 +37,13 @@ TEST_CASE("a GPU is found by the names that users and drivers give it") {
   CHECK(found("A10G") == "A10G 8.6");
   CHECK(found("A10") == "A10 8.6");
   CHECK(found("NVIDIA RTX PRO 6000 Blackwell Server Edition") == "RTX PRO 6000 Blackwell Server Edition 12.0");
+  CHECK(found("rtx 3090ti") == "GeForce RTX 3090 8.6");
+  CHECK(found("rtx 4070 Ti SUPER") == "GeForce RTX 4070 Ti 8.9");
+  CHECK(found("NVIDIA GeForce GTX 1660SUPER") == "GeForce GTX 1660 7.5");
+  CHECK(found("Quadro T1000") == "T1000 7.5");
+  CHECK(found("3090") == "GeForce RTX 3090 8.6");
+  CHECK(found("1080 ti") == "GeForce GTX 1080 Ti 6.1");
+  CHECK(found("1080Ti") == "GeForce GTX 1080 Ti 6.1");
   CHECK(found("sm_90") == "sm_90 9.0");
   CHECK(found("8.6") == "sm_86 8.6");
 }
@@ -46,6 +53,7 @@ TEST_CASE("cards of different generations with nearly one name are told apart or
   CHECK(found("RTX A6000") == "RTX A6000 8.6");
   CHECK(found("NVIDIA RTX 6000 Ada Generation") == "RTX 6000 Ada 8.9");
   CHECK(found("RTX 6000") == "none");
+  for (const char* ambiguous : {"4000", "5000", "6000", "100", "4"}) CHECK(found(ambiguous) == "none");
   CHECK(found("GeForce GTX TITAN X") == "GeForce GTX TITAN X 5.2");
   CHECK(found("NVIDIA TITAN X (Pascal)") == "TITAN X (Pascal) 6.1");
   CHECK(found("TITAN X") == "none");

@@ -112,7 +112,7 @@ TEST_CASE("what is wrong in a spec is told once, with place and hint") {
        "kiln.toml:3:10: \"new\" is not a driver version (driver versions are dotted numbers such as 535.104.05, as "
        "nvidia-smi prints them)"},
       {"[require]\nos = \"Debian 12\"",
-       "kiln.toml:3:6: \"Debian 12\" is not the name of an operating system (write it like debian-12)"},
+       "kiln.toml:3:6: \"Debian 12\" is not the name of an operating system (write \"debian-12\")"},
       {"[require]\ngpus = \"A100\"", "kiln.toml:3:8: \"gpus\" must be an array of strings, not a string"},
       {"[require]\ngpus = [\"sm_90a\"]",
        "kiln.toml:3:9: \"sm_90a\" is an architecture-specific target, not a GPU's compute capability (write "

@@ -56,10 +56,18 @@ TEST_CASE("driver versions compare number by number and keep their leading zeros
   CHECK(driver("450.80.02") > driver("450.80"));
   CHECK(driver("580") == driver("580.0.0"));
   CHECK(driver("575.57.08") < driver("580"));
-  for (const char* text : {"", "535.", "v535", "R535", "535.1a", "1.2.3.4.5.6", "535.104.05-rc"}) {
+  for (const char* text : {"", "535.", "v535", "R535.1", "535.1a", "1.2.3.4.5.6", "535.104.05-rc"}) {
     INFO(text);
     CHECK_FALSE(DriverVersion::parse(text));
   }
+}
+
+TEST_CASE("a driver branch is read by NVIDIA's name for it, and a CUDA version is told to be none") {
+  CHECK(driver("R535") == driver("535"));
+  CHECK(driver("R535").to_string() == "535");
+  const auto error = DriverVersion::parse("12.4").error();
+  CHECK(error.message == "\"12.4\" is not a driver version, and looks like one of CUDA");
+  CHECK(error.hints.size() == 1);
 }
 
 TEST_CASE("compute capabilities are read in both spellings") {
