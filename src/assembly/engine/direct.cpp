@@ -106,11 +106,8 @@ class LayersBuilder {
   /// The root of the base of this level and the packages that `in` chooses.
   Root root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what,
                std::size_t level = 0) const {
-    Root root;
-    root.suite = m_lock.resolution.suite;
-    root.architecture = debian_architecture(m_lock);
+    Root root = image_root();
     root.what = std::move(what);
-    root.image = m_image;
     for (const auto& deb : m_levels[level]->debs)
       if (deb.is_base() || in(deb)) {
         root.debs.push_back(&deb);

@@ -46,8 +46,7 @@ class Spool {
     return fail(ErrorCode::input_invalid, fmt::format("the archive of {} {}", from.name, why));
   }
   static base::Unexpected unreadable(const CachedArchive& from, archive* reader) {
-    const char* why = archive_error_string(reader);
-    return bad(from, "cannot be read: " + std::string(why ? why : "damaged"));
+    return bad(from, "cannot be read: " + reason_of(reader));
   }
   Result<void> take(const CachedArchive& from, archive* reader, archive_entry* entry, const std::string& path);
   Result<void> put(const std::string& path, SpooledFile file);

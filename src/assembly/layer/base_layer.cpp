@@ -148,10 +148,7 @@ Result<fs::path> bootstrap_parent() {
 Result<std::map<std::string, std::string>> account_files(const fs::path& tar) {
   const ArchiveReader reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
-  auto bad = [&] {
-    const char* why = archive_error_string(reader.get());
-    return fail(ErrorCode::tool_failed, "the base cannot be read: " + std::string(why ? why : "damaged"));
-  };
+  auto bad = [&] { return fail(ErrorCode::tool_failed, "the base cannot be read: " + reason_of(reader.get())); };
   if (archive_read_open_filename(reader.get(), tar.c_str(), 1U << 20) != ARCHIVE_OK) return bad();
   std::map<std::string, std::string> files;
   archive_entry* entry = nullptr;

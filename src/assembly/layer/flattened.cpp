@@ -132,9 +132,8 @@ Result<std::map<std::string, std::string>> read_image_files(std::span<const Imag
     archive_read_support_filter_all(reader.get());
     archive_read_support_format_tar(reader.get());
     const auto unreadable = [&] {
-      const char* why = archive_error_string(reader.get());
       return fail(ErrorCode::integrity_failed, fmt::format("layer {} of the base image cannot be read: {}",
-                                                           layer.digest.to_string(), why ? why : "damaged"));
+                                                           layer.digest.to_string(), reason_of(reader.get())));
     };
     if (archive_read_open_filename(reader.get(), store.path(layer.digest).c_str(), 1U << 20) != ARCHIVE_OK)
       return unreadable();

@@ -18,8 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 base::Unexpected damaged(archive* reader) {
-  const char* why = archive_error_string(reader);
-  return fail(ErrorCode::integrity_failed, "a layer cannot be read: " + std::string(why ? why : "damaged"));
+  return fail(ErrorCode::integrity_failed, "a layer cannot be read: " + reason_of(reader));
 }
 
 /// "./usr/bin/" is "usr/bin".
