@@ -18,7 +18,6 @@ TORCHKILN = os.environ["TORCHKILN"]
 SOURCE = pathlib.Path(os.environ["KILN_SOURCE"])
 WORK = pathlib.Path(os.environ["KILN_WORK"])
 CACHE = pathlib.Path(os.environ["KILN_CACHE"])
-RUN = pathlib.Path("/run") / f"kiln-{os.getpid()}"  # of sockets, whose paths must be short: podman takes at most 50 characters
 QUICKSTART = SOURCE / "examples/quickstart/kiln.toml"
 ORDINARY_USER = "kilntest"
 
@@ -49,6 +48,15 @@ def remove(path: pathlib.Path) -> None:
     """Removes a tree, whoever owns what is in it."""
     if path.exists():
         run(["rm", "-rf", path])
+
+
+def run_folder(name: str) -> pathlib.Path:
+    """A fresh folder for an engine's sockets, whose paths must be short: podman takes at most 50 characters. Made here,
+    since podman makes the one above it for root alone."""
+    path = pathlib.Path("/run") / f"kiln-{os.getpid()}" / name
+    remove(path)
+    path.mkdir(parents=True)
+    return path
 
 
 def is_root() -> bool:
@@ -115,9 +123,7 @@ def bake(directory: pathlib.Path, cache: pathlib.Path, *extra) -> dict:
 def dockerd():
     """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client."""
     store = folder("docker")
-    runtime = RUN / "dockerd"
-    remove(runtime)
-    runtime.mkdir(parents=True)
+    runtime = run_folder("dockerd")
     log = open(WORK / "dockerd.log", "w")
     engine = subprocess.Popen(
         ["dockerd", "--data-root", store, "--exec-root", runtime / "exec", "--pidfile", runtime / "pid",
@@ -145,8 +151,7 @@ def dockerd():
 def containers():
     """A store of its own for podman and buildah, and what they need on hybrid control groups; gives their environment."""
     store = folder("containers")
-    runroot = RUN / "containers"
-    remove(runroot)
+    runroot = run_folder("containers")
     (store / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{store}/store"\nrunroot = "{runroot}"\n')
     (store / "containers.conf").write_text(
         '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n')

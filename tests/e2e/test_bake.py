@@ -153,7 +153,7 @@ class Bake(unittest.TestCase):
 
     def test_9_podman_takes_the_image(self):
         store = kiln.folder("podman")
-        runtime = kiln.RUN / "podman"
+        runtime = kiln.run_folder("podman")
         podman = ["podman", "--root", store / "store", "--runroot", runtime, "--storage-driver", "overlay",
                   "--cgroup-manager", "cgroupfs", "--runtime", "runc"]  # fmt: skip
         try:

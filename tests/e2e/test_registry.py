@@ -31,7 +31,7 @@ sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
 from small_image import Layout, hello, noise, small_layout  # noqa: E402
 
 HELLO = "hello from the image"
-RUNROOT = kiln.RUN / "podman"
+RUNROOT = kiln.run_folder("podman")
 CERTIFICATES = pathlib.Path("/etc/docker/certs.d")
 
 

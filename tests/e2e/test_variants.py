@@ -22,7 +22,7 @@ class Podman:
 
     def __init__(self):
         self.store = kiln.folder("podman")
-        self.runtime = kiln.RUN / "podman"
+        self.runtime = kiln.run_folder("podman")
         self.options = ["--storage-driver", "overlay"]
 
     def __call__(self, *arguments, **options):
@@ -47,11 +47,8 @@ class RootlessPodman(Podman):
 
     def __init__(self):
         self.store = kiln.folder("rootless", owner=kiln.ordinary_user().pw_name)
-        self.runtime = kiln.RUN / "rootless"
-        kiln.remove(self.runtime)
-        kiln.RUN.mkdir(exist_ok=True)
-        kiln.RUN.chmod(0o755)  # podman, as root, makes it for root alone
-        self.runtime.mkdir(mode=0o700)
+        self.runtime = kiln.run_folder("rootless")
+        self.runtime.chmod(0o700)
         os.chown(self.runtime, kiln.ordinary_user().pw_uid, kiln.ordinary_user().pw_gid)
         self.options = ["--storage-driver", "vfs"]  # works everywhere; overlay needs a newer kernel or FUSE
 
