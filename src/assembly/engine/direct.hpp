@@ -35,7 +35,7 @@ struct PartLayers {
 
 /// The layers that an extension brings.
 struct ExtensionLayers {
-  std::optional<ReadyLayer> configuration;  ///< of the image below: make_configuration_layers_below()'s
+  std::optional<ReadyLayer> configuration;  ///< of the image below: add_configuration_layers_below()'s
   std::optional<layer::DeltaFacts> packages;
   std::vector<ReadyLayer> wheels;  ///< in the order of ExtensionPlan::wheel_layers
 };

@@ -4,6 +4,11 @@ namespace torchkiln::oci {
 
 using base::Result;
 
+std::string value_of(const Annotations& annotations, std::string_view key) {
+  const auto found = annotations.find(std::string(key));
+  return found == annotations.end() ? std::string() : found->second;
+}
+
 bool is_manifest_type(std::string_view media_type) {
   return media_type == k_manifest_type || media_type == k_docker_manifest_type;
 }

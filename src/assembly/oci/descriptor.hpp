@@ -40,6 +40,8 @@ inline constexpr std::string_view k_image_name_key = "io.containerd.image.name";
 
 /// By key, so that equal annotations have equal bytes.
 using Annotations = std::map<std::string, std::string>;
+/// What annotations, or the labels of a configuration, say of `key`; empty where they say nothing.
+std::string value_of(const Annotations& annotations, std::string_view key);
 
 struct Platform {
   std::string architecture;  ///< as Go names it: "amd64", "arm64"

@@ -20,11 +20,6 @@ constexpr std::string_view k_layout_file = "oci-layout";
 /// The one version there is, in image-spec 1.0 and 1.1 alike (image-layout.md, "oci-layout file").
 constexpr std::string_view k_layout_version = "1.0.0";
 
-std::string annotation(const Descriptor& descriptor, std::string_view key) {
-  const auto found = descriptor.annotations.find(std::string(key));
-  return found == descriptor.annotations.end() ? std::string() : found->second;
-}
-
 /// Whether a folder without the layout's marker holds nothing but what create() makes before the marker, so that
 /// one that was interrupted can be finished.
 bool is_empty_or_unfinished(const std::vector<std::string>& names) {
@@ -130,7 +125,8 @@ Result<std::vector<Image>> Layout::images() const {
     const auto& descriptor = entry.descriptor;
     const bool is_image = is_manifest_type(descriptor.media_type) || is_index_type(descriptor.media_type);
     if (!is_image || !descriptor.artifact_type.empty()) continue;
-    Image image{descriptor, annotation(descriptor, k_reference_name_key), annotation(descriptor, k_image_name_key)};
+    Image image{descriptor, value_of(descriptor.annotations, k_reference_name_key),
+                value_of(descriptor.annotations, k_image_name_key)};
     if (image.tag.empty() && is_manifest_type(descriptor.media_type)) {
       // Other tools list artifacts without their type; only the manifest tells.
       const auto manifest = read_manifest(descriptor);

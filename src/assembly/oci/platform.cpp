@@ -38,8 +38,7 @@ Result<Descriptor> choose(const Index& index, const Platform& platform, const st
   for (const auto& entry : index.manifests) {
     if (!entry.platform) continue;
     const auto& other = *entry.platform;
-    const auto annotated = entry.annotations.find(std::string(k_variant_key));
-    const auto its_variant = annotated == entry.annotations.end() ? std::string() : annotated->second;
+    const auto its_variant = value_of(entry.annotations, k_variant_key);
     const bool same_variant =
         platform.variant.empty() || other.variant.empty() || other.variant == platform.variant;
     const bool same_platform =

@@ -166,8 +166,7 @@ Result<Pulled> pull(const PullRequest& request, const std::vector<Repository>& r
     return fail(ErrorCode::input_invalid,
                 name + ": manifest and configuration disagree about the number of layers");
   if (!request.variant.empty()) {
-    const auto label = config.execution.labels.find(std::string(oci::k_variant_key));
-    const auto is = label == config.execution.labels.end() ? std::string() : label->second;
+    const auto is = oci::value_of(config.execution.labels, oci::k_variant_key);
     if (is != request.variant)
       return fail(
           ErrorCode::input_invalid,

@@ -165,15 +165,12 @@ Result<oci::Descriptor> index_entry(const oci::Layout& layout, const oci::Image&
 }
 
 Result<void> expect_another(const oci::Index& index, const oci::Descriptor& entry) {
-  const auto variant_of = [](const oci::Descriptor& one) {
-    const auto found = one.annotations.find(std::string(oci::k_variant_key));
-    return found == one.annotations.end() ? std::string() : found->second;
-  };
+  const auto variant = oci::value_of(entry.annotations, oci::k_variant_key);
   for (const auto& other : index.manifests)
-    if (other.platform == entry.platform && variant_of(other) == variant_of(entry))
+    if (other.platform == entry.platform && oci::value_of(other.annotations, oci::k_variant_key) == variant)
       return base::fail(base::ErrorCode::usage,
                         "two images are for " + oci::to_string(*entry.platform) +
-                            (variant_of(entry).empty() ? "" : ", both the variant " + variant_of(entry)),
+                            (variant.empty() ? "" : ", both the variant " + variant),
                         {"an index has one for each platform and variant"});
   return {};
 }

@@ -114,12 +114,11 @@ Result<audit::Image> named_image(const std::string& reference, const matrix::Mat
   image.name = opened.image.name.empty() ? reference : opened.image.name;
   image.source = reference;
   const auto label = [&](const char* name) {
-    const auto at = config.execution.labels.find(name);
-    return at == config.execution.labels.end() ? std::string() : at->second;
+    return oci::value_of(config.execution.labels, std::string("dev.torchkiln.") + name);
   };
-  add_torch(image, label("dev.torchkiln.pytorch"));
-  image.python = label("dev.torchkiln.python");
-  if (const auto* system = find_system(matrix, label("dev.torchkiln.os"))) image.glibc = system->glibc;
+  add_torch(image, label("pytorch"));
+  image.python = label("python");
+  if (const auto* system = find_system(matrix, label("os"))) image.glibc = system->glibc;
   if (config.architecture == "amd64") image.architecture = matrix::Architecture::x86_64;
   if (config.architecture == "arm64") image.architecture = matrix::Architecture::aarch64;
   for (const auto& entry : config.execution.environment) {

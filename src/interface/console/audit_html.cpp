@@ -2,7 +2,6 @@
 // and the words of a cell while it is pointed at) a cell is a link to its words. A content security policy by
 // digest lets no other script run and nothing be loaded.
 
-#include "foundation/base/digest.hpp"
 #include "foundation/base/text.hpp"
 #include "interface/console/audit_grid.hpp"
 #include "interface/console/audit_page.hpp"
@@ -99,19 +98,12 @@ class Page {
   }
 
  private:
-  static std::string digest_of(std::string_view text) {
-    // CSP names SHA-256 in base64, with padding.
-    auto base64 = base::Digest::of(text).base64url();
-    base64 = base::replace_all(base::replace_all(base64, "-", "+"), "_", "/");
-    return "'sha256-" + base64 + "='";
-  }
-
   void write_head() {
     m_out << "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
           << "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
           << "<meta name=color-scheme content=\"light dark\">"
           << "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src "
-          << digest_of(k_audit_style) << "; script-src " << digest_of(k_audit_script)
+          << hash_source(k_audit_style) << "; script-src " << hash_source(k_audit_script)
           << "\"><title>torchkiln audit</title><style>" << k_audit_style
           << "</style></head>\n<body><header><h1>torchkiln "
           << fmt::format(

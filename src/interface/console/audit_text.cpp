@@ -1,5 +1,6 @@
 #include "interface/console/audit_text.hpp"
 
+#include "foundation/base/digest.hpp"
 #include "foundation/base/text.hpp"
 
 #include <cstdint>
@@ -148,6 +149,13 @@ std::string markup_escaped(std::string_view text) {
     escaped += refused ? k_replacement : bytes;
   });
   return escaped;
+}
+
+std::string hash_source(std::string_view text) {
+  // SHA-256 in base64, with padding.
+  auto base64 = base::Digest::of(text).base64url();
+  base64 = base::replace_all(base::replace_all(base64, "-", "+"), "_", "/");
+  return "'sha256-" + base64 + "='";
 }
 
 std::string json_string(std::string_view text) {

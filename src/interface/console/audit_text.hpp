@@ -25,6 +25,9 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t columns);
 /// form (section 2.2: control codes but tab and line ends, U+FFFE, U+FFFF) as U+FFFD.
 std::string markup_escaped(std::string_view text);
 
+/// What a content security policy names a style sheet or script in the page by (CSP level 3, "hash-source").
+std::string hash_source(std::string_view text);
+
 /// A JSON string with its quotes, valid_utf8.
 std::string json_string(std::string_view text);
 

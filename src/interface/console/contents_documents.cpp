@@ -28,8 +28,7 @@ constexpr std::array<std::pair<const char*, const char*>, 10> k_facts = {{{"pyto
                                                                           {"requested", "requested"}}};
 
 std::string label_of(const oci::ImageConfig& config, const std::string& name) {
-  const auto found = config.execution.labels.find("dev.torchkiln." + name);
-  return found == config.execution.labels.end() ? "" : found->second;
+  return oci::value_of(config.execution.labels, "dev.torchkiln." + name);
 }
 
 std::string fact(std::string_view name, std::string_view value) {

@@ -1,4 +1,3 @@
-#include "foundation/base/digest.hpp"
 #include "foundation/base/text.hpp"
 #include "interface/console/audit_text.hpp"
 #include "interface/console/documents.hpp"
@@ -68,13 +67,6 @@ std::string short_text(const document::ParsedJson& value) {
   return value.is_number() ? fmt::format("{:.4g}", value.get<double>()) : std::string();
 }
 
-/// A content security policy names the one style sheet that may apply, in base64 with padding.
-std::string policy() {
-  auto digest = base::Digest::of(k_style).base64url();
-  digest = base::replace_all(base::replace_all(digest, "-", "+"), "_", "/");
-  return "default-src 'none'; style-src 'sha256-" + digest + "='";
-}
-
 std::string head(const report::TestRun& run) {
   std::size_t passed = 0;
   for (const auto& test : run.tests)
@@ -82,9 +74,10 @@ std::string head(const report::TestRun& run) {
   const auto image = markup_escaped(one_line(run.image_name.empty() ? run.image.to_string() : run.image_name));
   std::string text =
       "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-      "content=\"width=device-width,initial-scale=1\"><meta http-equiv=Content-Security-Policy content=\"" +
-      policy() + "\"><title>" + image + "</title><style>" + std::string(k_style) + "</style></head>\n<body><h1>" +
-      image + "</h1>\n";
+      "content=\"width=device-width,initial-scale=1\"><meta http-equiv=Content-Security-Policy "
+      "content=\"default-src 'none'; style-src " +
+      hash_source(k_style) + "\"><title>" + image + "</title><style>" + std::string(k_style) +
+      "</style></head>\n<body><h1>" + image + "</h1>\n";
   const auto verdict = run.reached >= run.asked ? TestVerdict::pass : TestVerdict::fail;
   text += fmt::format("<p class=lead>{} level {} asked, reached: {}. {} of {} tests passed.</p>\n", badge(verdict),
                       name(run.asked), markup_escaped(level_sentence(run)), passed, run.tests.size());
@@ -128,7 +121,7 @@ std::string row(const TestOutcome& test) {
 
 std::string tables(const report::TestRun& run) {
   std::string text;
-  for (const auto level : {Level::static_, Level::boot, Level::cpu, Level::gpu, Level::multi_gpu}) {
+  for (const auto level : report::k_levels) {
     std::string rows;
     for (const auto& test : run.tests)
       if (test.level == level) rows += row(test);

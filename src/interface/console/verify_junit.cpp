@@ -67,7 +67,7 @@ std::string verification_junit(const report::TestRun& run) {
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"{}\" tests=\"{}\" failures=\"{}\" "
       "errors=\"{}\" time=\"{:.3f}\">\n",
       attribute(run.image_name), all.tests, all.failures, all.errors, all.seconds);
-  for (const auto level : {Level::static_, Level::boot, Level::cpu, Level::gpu, Level::multi_gpu}) {
+  for (const auto level : report::k_levels) {
     CaseCounts counts;
     std::string cases;
     for (const auto& test : run.tests) {

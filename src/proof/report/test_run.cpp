@@ -46,7 +46,7 @@ bool is_verified(const TestRun& run) {
 
 Level level_borne_out(const std::vector<TestOutcome>& tests) {
   Level borne_out = Level::none;
-  for (const auto level : {Level::static_, Level::boot, Level::cpu, Level::gpu, Level::multi_gpu}) {
+  for (const auto level : k_levels) {
     bool has_tests = false;
     for (const auto& test : tests) {
       if (test.level != level) continue;

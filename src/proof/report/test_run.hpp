@@ -6,6 +6,7 @@
 #include "foundation/base/error.hpp"
 #include "foundation/document/json.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,6 +18,8 @@ namespace torchkiln::report {
 
 /// The levels of docs/architecture.md, in rising order.
 enum class Level { none, static_, boot, cpu, gpu, multi_gpu };
+/// Those that tests have, lowest first.
+inline constexpr std::array k_levels{Level::static_, Level::boot, Level::cpu, Level::gpu, Level::multi_gpu};
 /// "static", "multi-gpu".
 std::string_view name(Level level);
 std::optional<Level> parse_level(std::string_view text);

@@ -22,7 +22,7 @@ struct Baseline {
 /// Below this share of its baseline a test warns.
 inline constexpr double k_baseline_share = 0.7;
 
-/// An Error (spec_invalid) with its place for what is no row. No file: no baselines.
+/// An Error (matrix_invalid) with its place for what is no row. No file: no baselines.
 base::Result<std::vector<Baseline>> read_baselines(const std::filesystem::path& file);
 
 /// Turns passes of tests that are slow for these GPUs into warnings.

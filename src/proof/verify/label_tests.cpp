@@ -22,8 +22,7 @@ constexpr std::string_view k_forbidden[] = {
     "LD_PRELOAD", "LD_AUDIT", "PYTHONPATH", "PYTHONHOME", "CUDA_VISIBLE_DEVICES", "NVIDIA_DISABLE_REQUIRE"};
 
 std::string label(const oci::ImageConfig& config, const std::string& name) {
-  const auto found = config.execution.labels.find("dev.torchkiln." + name);
-  return found == config.execution.labels.end() ? std::string() : found->second;
+  return oci::value_of(config.execution.labels, "dev.torchkiln." + name);
 }
 
 /// A wheel's version may carry a local part ("2.8.0+cu128") that its file name and the index leave out.
@@ -46,9 +45,7 @@ Result<std::string> cuda_of_torch(const ImageTree& tree, const std::string& site
 }  // namespace
 
 spec::Variant variant_of(const oci::ImageConfig& config) {
-  const auto at = config.execution.labels.find("dev.torchkiln.variant");
-  if (at == config.execution.labels.end()) return {};
-  return spec::parse_variant(at->second).value_or(spec::Variant());
+  return spec::parse_variant(label(config, "variant")).value_or(spec::Variant());
 }
 
 std::string site_packages_of(const oci::ImageConfig& config) {
@@ -132,8 +129,7 @@ std::vector<std::string> lock_faults(const oci::Image& image, const oci::ImageCo
                                      const lock::Lock& lock) {
   std::vector<std::string> found;
   const auto& labels = config.execution.labels;
-  const auto variant = labels.find("dev.torchkiln.variant");
-  const auto parsed = spec::parse_variant(variant == labels.end() ? "" : variant->second);
+  const auto parsed = spec::parse_variant(label(config, "variant"));
   if (!parsed) return {"the label dev.torchkiln.variant names no variant"};
   const auto wanted = recipe::make_recipe(lock, *parsed);
   if (image.tag != wanted.tag) found.push_back("the tag is '" + image.tag + "', not '" + wanted.tag + "'");
