@@ -153,10 +153,11 @@ double reduce_scatter(int count) {
     call("ncclReduceScatter", read_from(tensors[place]), parts[place].data_ptr(), static_cast<std::size_t>(part),
          k_float32, k_sum, communicator, k_default_stream);
   });
+  const auto sum = sum_of(count);
   double differing = 0;
   for (int index = 0; index < count; ++index) {
     differing += values_that_differ({parts[static_cast<std::size_t>(index)]},
-                                    sum_of(count).slice(0, index * part, (index + 1) * part));
+                                    sum.slice(0, index * part, (index + 1) * part));
   }
   return differing;
 }

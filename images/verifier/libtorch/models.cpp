@@ -1,5 +1,6 @@
 #include "libtorch/models.hpp"
 
+#include "libtorch/deterministic.hpp"
 #include "libtorch/random.hpp"
 #include "libtorch/tensors.hpp"
 
@@ -34,15 +35,6 @@ constexpr std::int64_t k_batch = 32;
 constexpr std::int64_t k_held_out = 256;
 constexpr std::int64_t k_classes = 8;
 
-/// Two runs must agree in every bit, and a GPU must round as the CPU does.
-void make_deterministic(std::uint64_t seed) {
-  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  at::globalContext().setDeterministicCuDNN(true);
-  at::globalContext().setBenchmarkCuDNN(false);
-  at::globalContext().setAllowTF32CuDNN(false);
-  at::manual_seed(seed);
-}
-
 /// What all of these share: random numbers that are the same on every device, and the bookkeeping of a step.
 class Base : public Model {
  protected:
@@ -51,7 +43,8 @@ class Base : public Model {
         m_device(setting.device),
         m_signal(setting.signal),
         m_random(setting.seed) {
-    make_deterministic(setting.seed);
+    make_deterministic();
+    at::manual_seed(setting.seed);
   }
 
   at::Tensor normal(at::IntArrayRef sizes) {

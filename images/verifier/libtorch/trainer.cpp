@@ -1,5 +1,6 @@
 #include "libtorch/trainer.hpp"
 
+#include "libtorch/deterministic.hpp"
 #include "libtorch/random.hpp"
 #include "libtorch/tensors.hpp"
 
@@ -83,14 +84,6 @@ struct Network : torch::nn::Module {
   torch::nn::BatchNorm2d norm = nullptr;
   torch::nn::Linear last = nullptr;
 };
-
-/// Two runs must agree in every bit, and a GPU must round as the CPU does.
-void make_deterministic() {
-  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  at::globalContext().setDeterministicCuDNN(true);
-  at::globalContext().setBenchmarkCuDNN(false);
-  at::globalContext().setAllowTF32CuDNN(false);
-}
 
 at::Tensor label_tensor(const std::vector<std::int64_t>& labels) {
   return at::tensor(labels, at::kLong);

@@ -110,7 +110,7 @@ def source_mutants():
              "return at::relu(inner * 0);"),
         edit("models that are not seeded", {f"cpu.{one}.repeats" for one in
                                             ("resnet", "dcgan", "diffusion", "conditional")},
-             "libtorch/models.cpp", "at::manual_seed(seed);", ""),
+             "libtorch/models.cpp", "at::manual_seed(setting.seed);", ""),
         edit("a wrong reference for the Fourier transform", {"cpu.fft.fp64"},
              "libtorch/oracle.cpp", "-2 * std::numbers::pi", "2 * std::numbers::pi"),
         Mutant("a function that is wrong only at its first call", set(), amber={"cpu.elementwise.fp32"},
