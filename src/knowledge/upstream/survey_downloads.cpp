@@ -39,8 +39,14 @@ LinuxWheel* wheel_for(std::vector<LinuxWheel>& wheels, const matrix::WheelRequir
 
 void Surveyor::plan_download(const Row& row, const matrix::Build& build, const WheelFamily& family, Extent extent) {
   if (build.requirements.empty() || !build.wheel_bytes) return;
-  m_downloads.push_back({row.identity, row.label, family.representative().python, build.architecture,
-                         *build.wheel_bytes, build.requirements, extent});
+  m_downloads.push_back({row.identity,
+                         row.label,
+                         family.representative().python,
+                         build.architecture,
+                         *build.wheel_bytes,
+                         build.requirements,
+                         extent,
+                         {}});
 }
 
 /// The requirements that count, what metapackages stand for in their place.
@@ -70,8 +76,7 @@ Result<std::vector<matrix::WheelRequirement>> Surveyor::parts_of(const Download&
 Result<std::map<std::string, std::vector<LinuxWheel>>> Surveyor::read_part_lists() {
   std::set<std::string> names;
   for (const auto& download : m_downloads) {
-    TK_TRY(const auto parts, parts_of(download));
-    for (const auto& part : parts) names.insert(part.name);
+    for (const auto& part : download.parts) names.insert(part.name);
   }
   std::vector<sys::Fetch> fetches;
   for (const auto& name : names)
@@ -98,8 +103,7 @@ Result<void> Surveyor::learn_sizes(std::map<std::string, std::vector<LinuxWheel>
   std::vector<LinuxWheel*> unknown;
   for (const auto& download : m_downloads) {
     if (download.extent != Extent::whole) continue;
-    TK_TRY(const auto parts, parts_of(download));
-    for (const auto& part : parts) {
+    for (const auto& part : download.parts) {
       auto* wheel = wheel_for(wheels[part.name], part, download.architecture, download.python);
       if (wheel && !wheel->file.size_bytes && std::find(unknown.begin(), unknown.end(), wheel) == unknown.end())
         unknown.push_back(wheel);
@@ -115,13 +119,15 @@ Result<void> Surveyor::learn_sizes(std::map<std::string, std::vector<LinuxWheel>
 /// What an installation of each planned build downloads: its wheel and the parts that count.
 Result<void> Surveyor::downloads() {
   if (m_downloads.empty()) return {};
+  for (auto& download : m_downloads) {
+    TK_TRY(download.parts, parts_of(download));
+  }
   TK_TRY(auto wheels, read_part_lists());
   TK_CHECK(learn_sizes(wheels));
   for (const auto& download : m_downloads) {
-    TK_TRY(const auto parts, parts_of(download));
     std::uint64_t bytes = download.wheel_bytes;
     std::string missing;
-    for (const auto& part : parts) {
+    for (const auto& part : download.parts) {
       const auto* wheel = wheel_for(wheels[part.name], part, download.architecture, download.python);
       if (!wheel || !wheel->file.size_bytes)
         missing = part.name + part.versions.text();

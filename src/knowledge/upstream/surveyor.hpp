@@ -85,7 +85,8 @@ class Surveyor {
     matrix::Architecture architecture = matrix::Architecture::x86_64;
     std::uint64_t wheel_bytes = 0;
     std::vector<std::string> requirements;
-    Extent extent = Extent::whole;  ///< whether the wheel itself was read
+    Extent extent = Extent::whole;                ///< whether the wheel itself was read
+    std::vector<matrix::WheelRequirement> parts;  ///< parts_of(), once everything has been read
   };
   void plan_download(const Row& row, const matrix::Build& build, const WheelFamily& family, Extent extent);
   base::Result<std::vector<matrix::WheelRequirement>> parts_of(const Download& download) const;
