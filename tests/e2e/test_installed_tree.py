@@ -55,8 +55,8 @@ class InstalledTree(unittest.TestCase):
 
     @staticmethod
     def is_not_a_wheels(path):
-        """What no wheel brings: the environment's own skeleton, our verifier, bytecode."""
-        skeleton = {"pyvenv.cfg", "lib64", "bin/python", "bin/python3", "bin/python3.11", "include"}
+        """What no wheel brings: the environment's own skeleton, its constraints for installers, our verifier, bytecode."""
+        skeleton = {"pyvenv.cfg", "constraints.txt", "lib64", "bin/python", "bin/python3", "bin/python3.11", "include"}
         verifier = path.startswith(("bin/torchkiln-verify", "libexec", "share/torchkiln"))
         activation = re.fullmatch(r"bin/([Aa]ctivate.*)", path) is not None
         return path in skeleton or verifier or activation or "__pycache__" in path or path == ".lock" or path == "CACHEDIR.TAG" or path == ".gitignore"

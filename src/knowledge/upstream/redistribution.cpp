@@ -47,11 +47,12 @@ Result<Component> parse_component(const std::string& name, const JsonValue& valu
   TK_TRY(component.version, version.text());
   TK_TRY(const auto members, value.members());
   std::set<std::string> variants;
-  for (const auto& [key, member] : members) {
+  for (const auto& platform : members) {
+    const auto& member = platform.second;
     if (!member.json().is_object()) continue;
-    component.platforms.push_back(key);
+    component.platforms.push_back(platform.first);
     const auto add = [&](const JsonValue& one, const std::string& variant) -> Result<void> {
-      TK_TRY(auto archive, parse_archive(one, key, variant));
+      TK_TRY(auto archive, parse_archive(one, platform.first, variant));
       if (archive) component.archives.push_back(std::move(*archive));
       return {};
     };
