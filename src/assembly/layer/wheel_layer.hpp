@@ -14,7 +14,8 @@
 
 namespace torchkiln::layer {
 
-/// Names this way of making layers. Raise the number whenever a byte of any layer could change.
+/// Names this way of making layers. Raise the number whenever a byte of any layer could change. 2: packages lie in
+/// lib/python3.
 inline constexpr std::string_view k_wheel_layer_recipe = "wheel-layer/2";
 
 /// Whether a layer is the same for every Python version, or was made for one (wheel::is_version_free).

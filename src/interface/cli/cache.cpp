@@ -28,7 +28,7 @@ constexpr std::string_view k_glibc = "2.36";
 struct MakeOptions {
   std::vector<std::string> releases, pythons;
   std::string output;
-  LockOptions lock;
+  lock::PythonIndexes indexes;
 };
 
 /// Releases whose build for x86_64 is on the default Python index, oldest first.
@@ -64,7 +64,7 @@ Result<std::vector<lock::LockedWheel>> wheels_of(const std::string& release, con
 Result<int> make_catalog(const MakeOptions& options, Session& session) {
   TK_TRY(const auto matrix, session.load_matrix());
   TK_TRY(const auto releases, releases_to_cover(options, matrix));
-  TK_TRY(const auto indexes, lock::python_indexes(options.lock.indexes));
+  TK_TRY(const auto indexes, lock::python_indexes(options.indexes));
   TK_CHECK(session.take_cache());
   TK_TRY(const auto manifests, session.manifests());
   const fs::path output = options.output.empty() ? manifests / "layers/pytorch.json" : fs::path(options.output);
@@ -174,7 +174,9 @@ void add_cache(CLI::App& program, Action& chosen) {
       ->allow_extra_args(false);
   make->add_option("--output,-o", options->output, "The catalog to add to (default: the one that ships)")
       ->type_name("FILE");
-  add_lock_options(*make, options->lock);
+  make->add_option("--index", options->indexes.index,
+                   "Python package index (default: what pip and uv are configured with)")
+      ->type_name("URL");
   make->callback(
       [&chosen, options] { chosen = [options](Session& session) { return make_catalog(*options, session); }; });
 }

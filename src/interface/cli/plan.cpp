@@ -19,14 +19,14 @@ struct PlanOptions {
 };
 
 Result<int> run_plan(const PlanOptions& options, Session& session) {
+  TK_TRY(const auto format,
+         chosen_format(options.format, options.push.empty() ? Destination::this_machine : Destination::registry));
   TK_TRY(const auto project, load_project(options.spec));
   TK_TRY(const auto targets, parse_push_targets(options.push, project.spec.image.variants.size()));
   TK_TRY(auto outcome, ensure_lock(project, options.lock, session));
   if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
   const auto& lock = std::get<lock::Lock>(outcome);
   TK_TRY(const auto recipes, make_recipes(project, lock));
-  TK_TRY(const auto format,
-         chosen_format(options.format, targets.empty() ? Destination::this_machine : Destination::registry));
   const BuildTarget target{options.output.empty() ? project.files.layout : std::filesystem::path(options.output),
                            targets, format};
   TK_TRY(const auto request, layers_request(project, lock, recipes, target, session));

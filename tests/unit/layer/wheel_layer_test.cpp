@@ -79,10 +79,10 @@ WheelBuilder demo() {
   return builder;
 }
 
-/// The digest that `demo` has had from the beginning. Not to be re-recorded: a change here means that every
+/// The digest that `demo` has had since recipe 2. Not to be re-recorded: a change here means that every
 /// published wheel layer gets another digest. Raise k_wheel_layer_recipe instead, and say why.
-const std::string k_demo_digest = "sha256:6b29a45fcb339624b2978dbd97f858d92090179a51dc2761dda3f57fd8917edd",
-                  k_demo_diff_id = "sha256:a358452fb4b35b0291549c9c221c82ab5645815ec0d4cc12540ad9dfe83fd1d6";
+const std::string k_demo_digest = "sha256:bcbc29432add845b3b02efc0efb94507af74a278d0939fdf79fbd09fbe4f5620",
+                  k_demo_diff_id = "sha256:931ba75bfdd3a7e785e423d979136808db019e2718bdfc78b9278ae11136329c";
 
 }  // namespace
 
