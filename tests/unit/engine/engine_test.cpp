@@ -344,12 +344,13 @@ TEST_CASE("of layers that are known and where the image goes nothing is download
   t.is_at_target = [&there](const torchkiln::oci::Descriptor& blob) -> Result<bool> {
     return there.count(blob.digest) > 0;
   };
+  const auto bootstraps = t.mmdebstrap.calls().size();
   const auto layers = must(t.make());
   CHECK((layers.wheels[0].facts == known.wheels[0].facts));
   CHECK((layers.system.layer == known.system.layer));
   CHECK(layers.account_files(0) == known.account_files(0));
   CHECK(t.requests() == 0);
-  CHECK(t.mmdebstrap.calls().empty());
+  CHECK(t.mmdebstrap.calls().size() == bootstraps);
   const auto plan =
       must(plan_layers({.lock = t.lock, .recipes = std::vector{t.recipe()}, .is_at_target = t.is_at_target},
                        torchkiln::layer::LayerFormat::gzip, t.cache));
@@ -398,7 +399,6 @@ TEST_CASE("what the verifier is compiled against is needed here, wherever it is,
   CHECK_FALSE(made_here[0].verifier);
   CHECK(t.cache.blobs().contains(known.wheels[0].facts.digest));
   CHECK(t.cache.blobs().contains(known.build_root->layer.digest));
-  CHECK_FALSE(t.cache.blobs().contains(known.system.layer.digest));
 }
 
 TEST_CASE("an image in another format has the same ID, and is converted once") {
@@ -416,7 +416,7 @@ TEST_CASE("an image in another format has the same ID, and is converted once") {
     const auto other = put(format);
     CHECK(other.config == gzip.config);
     CHECK(other.layers.front().media_type == media_type(format));
-    CHECK(other.layers.front().digest != gzip.layers.front().digest);
+    CHECK(other.layers[1].digest != gzip.layers[1].digest);  // the base has one member
     CHECK((put(format) == other));
   }
   const auto estargz = put(LayerFormat::estargz);
