@@ -6,7 +6,7 @@
 #include "foundation/sys/files.hpp"
 #include "interface/cli/commands.hpp"
 
-#include <set>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -31,16 +31,33 @@ struct MakeOptions {
   lock::PythonIndexes indexes;
 };
 
-/// Releases whose build for x86_64 is on the default Python index, oldest first.
-Result<std::vector<std::string>> releases_to_cover(const MakeOptions& options, const matrix::Matrix& matrix) {
-  if (!options.releases.empty()) return options.releases;
+/// A release and the Python versions that it has wheels for.
+struct CoveredRelease {
+  std::string release;
+  std::vector<std::string> pythons;
+};
+
+/// The releases that are named, or all whose build for x86_64 is on the default Python index, oldest first.
+Result<std::vector<CoveredRelease>> releases_to_cover(const MakeOptions& options, const matrix::Matrix& matrix) {
+  const auto& wanted = options.pythons.empty() ? k_pythons : options.pythons;
   TK_TRY(const auto first, version::Version::parse(k_first_release));
-  std::vector<std::string> releases;
-  for (const auto& build : matrix.builds)
-    if (build.index == "default" && build.architecture == matrix::Architecture::x86_64 && build.cuda &&
-        build.status == matrix::Status::stable && !(build.pytorch < first))
-      releases.insert(releases.begin(), build.pytorch.to_string());
-  return releases;
+  std::vector<CoveredRelease> covered;
+  for (const auto& build : matrix.builds) {
+    const bool is_default = build.index == "default" && build.architecture == matrix::Architecture::x86_64 &&
+                            build.cuda && build.status == matrix::Status::stable;
+    const auto release = build.pytorch.to_string();
+    const bool is_named =
+        std::find(options.releases.begin(), options.releases.end(), release) != options.releases.end();
+    if (!is_default || (options.releases.empty() ? build.pytorch < first : !is_named)) continue;
+    CoveredRelease one{release, {}};
+    for (const auto& python : wanted)
+      if (build.has_python(python)) one.pythons.push_back(python);
+    covered.insert(covered.begin(), std::move(one));
+  }
+  if (covered.empty())
+    return fail(ErrorCode::usage, "no such release of PyTorch has a CUDA build for x86_64 on the default index",
+                {"torchkiln matrix list builds"});
+  return covered;
 }
 
 Result<std::vector<lock::LockedWheel>> wheels_of(const std::string& release, const std::string& python,
@@ -75,8 +92,8 @@ Result<int> make_catalog(const MakeOptions& options, Session& session) {
     TK_TRY(entries, layer::parse_catalog(text, output.string()));
   }
   const auto before = entries.size();
-  for (const auto& release : releases)
-    for (const auto& python : options.pythons.empty() ? k_pythons : options.pythons) {
+  for (const auto& [release, pythons] : releases)
+    for (const auto& python : pythons) {
       TK_TRY(const auto wheels, wheels_of(release, python, indexes, session));
       wheel::InstallScheme scheme;
       scheme.python_version = python;
