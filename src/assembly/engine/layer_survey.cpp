@@ -78,11 +78,8 @@ std::string LayerSurvey::wheels_key(const std::vector<std::size_t>& wheels) cons
 
 SurveyedRoot LayerSurvey::root_of(const std::function<bool(const lock::LockedDeb&)>& in, std::string what,
                                   std::size_t level) const {
-  SurveyedRoot root;
-  root.suite = m_request.lock.resolution.suite;
-  root.architecture = debian_architecture(m_request.lock);
+  SurveyedRoot root = image_root();
   root.what = std::move(what);
-  root.image = image_root().image;
   for (const auto& deb : m_levels[level]->debs)
     if (deb.is_base() || in(deb)) {
       root.debs.push_back(&deb);
