@@ -20,10 +20,13 @@ namespace {
 /// The largest control archive that is read (perl's is 30 kB).
 constexpr std::size_t k_control_limit_bytes = 16U << 20;
 
-base::Unexpected bad(const std::string& file_name, archive* a) {
-  const char* why = a ? archive_error_string(a) : nullptr;
-  return fail(ErrorCode::input_invalid,
-              file_name + " is no Debian package: " + (why ? why : "it has no control file"));
+constexpr const char* k_without_control = "it has no control file";
+
+base::Unexpected bad(const std::string& file_name, const std::string& why) {
+  return fail(ErrorCode::input_invalid, file_name + " is no Debian package: " + why);
+}
+base::Unexpected bad(const std::string& file_name, archive* reader) {
+  return bad(file_name, reason_of(reader, k_without_control));
 }
 
 Result<std::string> entry_content(archive* a, const std::string& file_name) {
@@ -51,7 +54,7 @@ Result<std::string> control_file(const std::string& control_tar, const std::stri
     const std::string name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
     if (name == "./control" || name == "control") return entry_content(inner.get(), file_name);
   }
-  return bad(file_name, nullptr);
+  return bad(file_name, k_without_control);
 }
 
 }  // namespace
@@ -72,7 +75,7 @@ Result<DebPackage> read_deb(const std::filesystem::path& path, const std::string
     package.control = base::trim(control);
     return package;
   }
-  return bad(file_name, nullptr);
+  return bad(file_name, k_without_control);
 }
 
 }  // namespace torchkiln::layer
