@@ -105,6 +105,8 @@ Result<pid_t> spawn(const Command& command, int input_fd, int output_fd, int err
   if (input_fd >= 0) posix_spawn_file_actions_adddup2(&actions, input_fd, 0);
   if (output_fd >= 0) posix_spawn_file_actions_adddup2(&actions, output_fd, 1);
   if (error_fd >= 0) posix_spawn_file_actions_adddup2(&actions, error_fd, 2);
+  // What our caller left open is not the program's: mmdebstrap's shell, dash, knows no descriptor above 9.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   if (!command.directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, command.directory.c_str());
 
   posix_spawnattr_t attributes;

@@ -67,6 +67,15 @@ TEST_CASE("a program gets the folder and environment it was given and nothing el
   CHECK(done.output.find("HOME=") == std::string::npos);
 }
 
+TEST_CASE("a program does not get what we have open, even where our caller meant it for every child") {
+  const int kept = ::dup(0);
+  REQUIRE(kept > 2);
+  const auto descriptor = "/proc/self/fd/" + std::to_string(kept);
+  CHECK(::access(descriptor.c_str(), F_OK) == 0);
+  CHECK(must(run(shell("test ! -e " + descriptor))).exit_status == 0);
+  ::close(kept);
+}
+
 TEST_CASE("a folder that is not there is an error") {
   auto command = shell("true");
   command.directory = "/no/such/folder";
