@@ -66,7 +66,7 @@ def make_wheel(folder: pathlib.Path, name: str, version: str, files: dict[str, s
     wheel = folder / f"{stem}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, text in content.items():
-            archive.writestr(zipfile.ZipInfo(path), text)
+            archive.writestr(zipfile.ZipInfo(path), text, zipfile.ZIP_DEFLATED)
     return wheel
 
 

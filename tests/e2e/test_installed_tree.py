@@ -29,7 +29,6 @@ AWKWARD = [
     "z3-solver",  # a large library and a program
 ]
 PREFIX = "opt/kiln"
-SITE = f"{PREFIX}/lib/python3.11/site-packages/"
 LAUNCHER = re.compile(r"from ([\w.]+) import (\w+)")
 
 
@@ -56,7 +55,7 @@ class InstalledTree(unittest.TestCase):
     @staticmethod
     def is_not_a_wheels(path):
         """What no wheel brings: the environment's own skeleton, its constraints for installers, our verifier, bytecode."""
-        skeleton = {"pyvenv.cfg", "constraints.txt", "lib64", "bin/python", "bin/python3", "bin/python3.11", "include"}
+        skeleton = {"pyvenv.cfg", "constraints.txt", "lib64", "bin/python", "bin/python3", "bin/python3.11", "lib/python3.11", "include"}
         verifier = path.startswith(("bin/torchkiln-verify", "libexec", "share/torchkiln"))
         activation = re.fullmatch(r"bin/([Aa]ctivate.*)", path) is not None
         return path in skeleton or verifier or activation or "__pycache__" in path or path == ".lock" or path == "CACHEDIR.TAG" or path == ".gitignore"
@@ -71,6 +70,8 @@ class InstalledTree(unittest.TestCase):
             mkdir -p /opt/kiln
             mount --bind {target} /opt/kiln
             /usr/bin/python3.11 -m venv --without-pip /opt/kiln
+            mv /opt/kiln/lib/python3.11 /opt/kiln/lib/python3
+            ln -s python3 /opt/kiln/lib/python3.11
             {installer}
         """
         environment = {k: v for k, v in os.environ.items() if k != "PIP_FIND_LINKS"} | {"PYTHONDONTWRITEBYTECODE": "1"}

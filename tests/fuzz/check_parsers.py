@@ -14,12 +14,14 @@ PATHS = {"path", "folder", "directory", "file"}  # what is opened, not what is r
 
 def parsers_of(source: pathlib.Path) -> list[str]:
     """Functions by name, static ones and methods as Type::name; plain `parse` as room::parse."""
-    found, inside = [], ""
+    found, inside, is_private = [], "", False
     for line in source.read_text().splitlines():
         kind = re.match(r"\s*(?:class|struct)\s+(\w+)\b(?!.*;)", line)
         inside = kind.group(1) if kind else "" if line.startswith("};") else inside
+        access = re.match(r"\s*(public|private):", line)  # what is private is fed through what is public
+        is_private = access.group(1) == "private" if access else is_private and not kind and bool(inside)
         declared = PARSER.search(line)
-        if not declared or line.lstrip().startswith(("//", "return", "auto")) or declared.group(2) in PATHS:
+        if not declared or is_private or line.lstrip().startswith(("//", "return", "auto")) or declared.group(2) in PATHS:
             continue
         name = declared.group(1)
         if inside:

@@ -9,6 +9,9 @@ from check_parsers import parsers_of, problems
 HEADER = """
 struct Thing {
   static base::Result<Thing> parse(std::string_view text);
+
+ private:
+  void read_part(std::string_view text);
 };
 base::Result<int> parse_row(std::string_view text, int line);
 base::Result<Thing> read_thing(const std::filesystem::path& path);

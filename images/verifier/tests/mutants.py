@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent
-SITE_PACKAGES = "opt/kiln/lib/python3.11/site-packages"
+SITE_PACKAGES = "opt/kiln/lib/python3/site-packages"
 LEVELS = ["boot", "cpu", "gpu", "multi-gpu"]
 MATMULS = {"cpu.matmul.fp64", "cpu.matmul.fp32", "cpu.matmul.bf16"}
 CONVOLUTIONS = {"cpu.conv2d.fp32", "cpu.conv2d.bf16", "cpu.conv2d.deterministic"}

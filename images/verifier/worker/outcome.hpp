@@ -46,7 +46,7 @@ struct Context {
   std::string scratch;
   /// Where the image's Python environment is, such as /opt/kiln.
   std::string prefix;
-  /// prefix + lib/python3.11/site-packages.
+  /// prefix + lib/python3/site-packages.
   std::string site_packages;
   /// How long the soak test keeps the devices busy; 0 where nobody asked for it.
   double soak_s = 0;

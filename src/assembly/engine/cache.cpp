@@ -36,7 +36,7 @@ base::Result<sys::FileLock> Cache::lock(const std::function<void(std::string_vie
   // Folders that only whoever holds the lock makes; a container's may be in use.
   if (const auto names = sys::list_directory(work()))
     for (const auto& name : *names)
-      for (const std::string_view prefix : {"uv-", "verifier-", "delta-", "image-", "saved-"})
+      for (const std::string_view prefix : {"uv-", "verifier-", "delta-", "image-", "saved-", "catalog-"})
         if (name.starts_with(prefix)) TK_CHECK(sys::remove_tree(work() / name));
   return lock;
 }

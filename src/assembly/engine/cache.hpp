@@ -19,12 +19,12 @@ namespace torchkiln::engine {
 class Cache {
  public:
   /// `self_program`: our own program, which the unpack store and the runner start again
-  /// (assembly/runtime/inner.hpp).
-  Cache(std::filesystem::path root, std::filesystem::path self_program)
+  /// (assembly/runtime/inner.hpp). `shipped_catalogs`: the folder of layer catalogs that came with torchkiln.
+  Cache(std::filesystem::path root, std::filesystem::path self_program, std::filesystem::path shipped_catalogs = {})
       : m_root(std::move(root)),
         m_self_program(std::move(self_program)),
         m_blobs(m_root / "blobs"),
-        m_catalog(m_root / "layers"),
+        m_catalog(m_root / "layers", std::move(shipped_catalogs)),
         m_unpacked(m_root / "unpacked", m_self_program) {}
 
   /// $TORCHKILN_CACHE, else torchkiln's folder below $XDG_CACHE_HOME or ~/.cache.

@@ -5,12 +5,15 @@
 #include "assembly/engine/cache.hpp"
 #include "assembly/layer/base_layer.hpp"
 #include "assembly/layer/delta_layer.hpp"
+#include "assembly/layer/layer_format.hpp"
 #include "assembly/layer/layer_writer.hpp"
+#include "assembly/oci/descriptor.hpp"
 #include "foundation/base/progress.hpp"
 #include "foundation/sys/http.hpp"
 #include "plan/lock/lock.hpp"
 #include "plan/recipe/recipe.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -23,7 +26,7 @@ namespace torchkiln::engine {
 struct ReadyLayer {
   layer::LayerFacts facts;
   std::string made_by;
-  std::string media_type{layer::k_layer_media_type};
+  std::string media_type = {};  ///< of a layer that stays as it is; empty: of ours, in the format asked for
 };
 
 /// The layers that a part brings, lowest first.
@@ -40,7 +43,7 @@ struct ExtensionLayers {
   std::vector<ReadyLayer> wheels;  ///< in the order of ExtensionPlan::wheel_layers
 };
 
-/// What an image is put together from, all of it in the cache.
+/// What an image is put together from, all of it in the cache or where the image goes.
 struct ImageLayers {
   std::vector<ReadyLayer> image;  ///< of the base image, as they are; none: the system is a layer of ours
   layer::BaseFacts system;        ///< with the packages that are put on the base image, as one
@@ -53,7 +56,7 @@ struct ImageLayers {
   std::optional<layer::BaseFacts> build_root;
   /// The same as what it has more than the system, when that was asked for.
   std::optional<layer::DeltaFacts> build_packages;
-  std::optional<ReadyLayer> verifier;  ///< make_verifier_layer()'s, where the image has one
+  std::optional<ReadyLayer> verifier;  ///< known and there, or make_verifier_layer()'s
 
   /// The account files of the highest layer that has some, below the extensions from `extension` on.
   const std::map<std::string, std::string>& account_files(std::size_t extension) const;
@@ -63,11 +66,46 @@ struct ImageLayers {
 
 enum class BuildRoot { wanted, wanted_as_delta, not_wanted };
 
-/// Has every layer of these recipes but verifier and configuration, making and downloading what the cache lacks, at
-/// once for all of them. Large wheels are removed from the cache once they are layers: their bytes are in there.
-base::Result<std::vector<ImageLayers>> make_layers(const lock::Lock& lock, std::span<const recipe::Recipe> recipes,
-                                                   BuildRoot build_root, const Cache& cache, sys::HttpClient& http,
-                                                   base::Progress& progress);
+/// Whether a blob is already where the images go, so that it need not be made here.
+using IsAtTarget = std::function<base::Result<bool>(const oci::Descriptor&)>;
+
+struct LayersRequest {
+  const lock::Lock& lock;
+  std::span<const recipe::Recipe> recipes;
+  BuildRoot build_root = BuildRoot::not_wanted;
+  /// With BuildRoot::wanted, the verifier's sources: neither they nor what they are compiled against is needed when
+  /// their layer is known and there.
+  std::optional<base::Digest> verifier_source = std::nullopt;
+  IsAtTarget is_at_target = {};  ///< from any thread
+};
+
+/// Where a layer is before anything is made.
+enum class Presence { in_cache, at_target, absent };
+
+/// A layer as it is foreseen.
+struct PlannedLayer {
+  std::string made_by;                      ///< as ReadyLayer has it
+  std::vector<std::size_t> wheels;          ///< indices into Lock::wheels
+  std::optional<layer::LayerFacts> facts;   ///< known beforehand
+  std::optional<std::uint64_t> blob_bytes;  ///< in the format asked for, where that is known
+  Presence presence = Presence::absent;
+};
+
+/// What would have to be done for some images.
+struct LayersPlan {
+  std::vector<std::vector<PlannedLayer>> images;  ///< each lowest first, without configuration
+  std::size_t downloads = 0;                      ///< files
+  std::uint64_t download_bytes = 0;
+};
+
+/// Looks what is known and there; nothing is made or downloaded.
+base::Result<LayersPlan> plan_layers(const LayersRequest& request, layer::LayerFormat format, const Cache& cache);
+
+/// Has every layer of these recipes but verifier and configuration, making and downloading what is neither in the
+/// cache nor at the target, at once for all of them. Large wheels are removed from the cache once they are layers:
+/// their bytes are in there.
+base::Result<std::vector<ImageLayers>> make_layers(const LayersRequest& request, const Cache& cache,
+                                                   sys::HttpClient& http, base::Progress& progress);
 
 /// The Debian layers alone, for build contexts.
 base::Result<std::vector<ImageLayers>> make_debian_layers(const lock::Lock& lock,

@@ -1,5 +1,6 @@
 #include "assembly/engine/image.hpp"
 
+#include "assembly/engine/pack_layers.hpp"
 #include "foundation/base/text.hpp"
 
 namespace torchkiln::engine {
@@ -15,18 +16,17 @@ oci::Healthcheck docker_form(const recipe::HealthCheck& health) {
 }  // namespace
 
 Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& ready,
-                             const std::vector<recipe::AddedFile>& own, const Cache& cache,
-                             const oci::Layout& layout) {
+                             const std::vector<recipe::AddedFile>& own, layer::LayerFormat format,
+                             const Cache& cache, const oci::Layout& layout, base::Progress& progress) {
   auto layers = ready.in_order(recipe, lock.resolution.os);
   TK_TRY(auto configuration, make_configuration_layer(lock, recipe, ready, own, cache));
   layers.push_back(std::move(configuration));
   StackedLayers stacked;
-  for (auto& one : layers) {
-    TK_TRY(auto descriptor, layout.add_file(cache.blobs().path(one.facts.digest), one.facts.digest, one.media_type,
-                                            oci::Trust::digest_as_given));
-    stacked.descriptors.push_back(std::move(descriptor));
-    stacked.diff_ids.push_back(one.facts.diff_id);
-    stacked.made_by.push_back(std::move(one.made_by));
+  TK_TRY(auto packed, pack_layers(layers, format, cache, layout, stacked.elsewhere, progress));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    stacked.descriptors.push_back(std::move(packed[i].descriptor));
+    stacked.diff_ids.push_back(packed[i].diff_id);
+    stacked.made_by.push_back(std::move(layers[i].made_by));
   }
   return put_image(lock, recipe, std::move(stacked), layout);
 }
@@ -51,6 +51,7 @@ Result<oci::Image> put_image(const lock::Lock& lock, const recipe::Recipe& recip
   config.diff_ids = std::move(layers.diff_ids);
   for (auto& made_by : layers.made_by) config.history.push_back({config.created, std::move(made_by)});
   image.layers = std::move(layers.descriptors);
+  image.elsewhere = std::move(layers.elsewhere);
   for (const char* key :
        {"org.opencontainers.image.title", "org.opencontainers.image.version", "org.opencontainers.image.created"})
     image.annotations[key] = recipe.labels.at(key);

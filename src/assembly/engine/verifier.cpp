@@ -96,16 +96,27 @@ Result<std::vector<std::string>> verifier_build_packages(const fs::path& source)
   return lock::read_list(source / "build-packages.txt");
 }
 
+std::string verifier_key(const base::Digest& source, const base::Digest& build_root_diff_id,
+                         const recipe::Recipe& recipe, const std::vector<base::Digest>& wheel_diff_ids) {
+  std::string inputs = fmt::format("{}\n{}\n{}\n/{}\n", k_verifier_recipe, source.hex(), build_root_diff_id.hex(),
+                                   recipe.scheme.prefix);
+  for (const auto& diff_id : wheel_diff_ids) inputs += diff_id.hex() + "\n";
+  return base::Digest::of(inputs).hex();
+}
+
+std::string verifier_made_by(const base::Digest& source) {
+  return "torchkiln verifier " + source.hex().substr(0, 12);
+}
+
 Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recipe::Recipe& recipe,
                                        const ImageLayers& image, const fs::path& source, const Cache& cache,
                                        base::Progress& progress) {
   TK_ASSERT(image.build_root.has_value(), "the verifier is compiled in a build root");
   TK_TRY(const auto source_digest, verifier_source_digest(source));
-  std::string inputs = fmt::format("{}\n{}\n{}\n/{}\n", k_verifier_recipe, source_digest.hex(),
-                                   image.build_root->layer.diff_id.hex(), recipe.scheme.prefix);
-  for (const auto& layer : image.wheels) inputs += layer.facts.diff_id.hex() + "\n";
-  const auto key = base::Digest::of(inputs).hex();
-  const std::string made_by = "torchkiln verifier " + source_digest.hex().substr(0, 12);
+  std::vector<base::Digest> wheel_diff_ids;
+  for (const auto& layer : image.wheels) wheel_diff_ids.push_back(layer.facts.diff_id);
+  const auto key = verifier_key(source_digest, image.build_root->layer.diff_id, recipe, wheel_diff_ids);
+  const auto made_by = verifier_made_by(source_digest);
   if (const auto facts = cache.catalog().find(key); facts && cache.blobs().contains(facts->digest))
     return ReadyLayer{*facts, made_by};
 
@@ -138,7 +149,7 @@ Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recipe::Rec
                              {"env", "DESTDIR=/output", "cmake", "--install", "/build", "--strip"}, mounts, step));
   TK_TRY(auto files, installed_files(output));
   TK_TRY(const auto facts, make_file_layer(std::move(files), layer::k_layer_time_s, cache.blobs()));
-  TK_CHECK(cache.catalog().add(key, facts));
+  TK_CHECK(cache.catalog().add(key, {facts}));
   step.end(base::format_bytes(facts.size_bytes));
   return ReadyLayer{facts, made_by};
 }

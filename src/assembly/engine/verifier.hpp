@@ -14,6 +14,13 @@ base::Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recip
                                              const ImageLayers& image, const std::filesystem::path& source,
                                              const Cache& cache, base::Progress& progress);
 
+/// The catalog key of the verifier's layer, compiled from these sources in this build root against these wheels'
+/// layers.
+std::string verifier_key(const base::Digest& source, const base::Digest& build_root_diff_id,
+                         const recipe::Recipe& recipe, const std::vector<base::Digest>& wheel_diff_ids);
+/// What the history says of it.
+std::string verifier_made_by(const base::Digest& source);
+
 /// SHA-256 over the names and contents of the verifier's sources.
 base::Result<base::Digest> verifier_source_digest(const std::filesystem::path& source);
 

@@ -2,12 +2,11 @@
 
 #include "assembly/layer/archive_reader.hpp"
 #include "assembly/layer/deb_package.hpp"
-#include "assembly/layer/fixed_deflate.hpp"
+#include "assembly/layer/gzip_members.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/process.hpp"
 #include "foundation/sys/workers.hpp"
-#include "knowledge/wheel/inflate.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -17,7 +16,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
-#include <libdeflate.h>
 #include <nlohmann/json.hpp>
 
 namespace torchkiln::layer {
@@ -30,7 +28,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t k_member_input_bytes = 4U << 20;
-constexpr int k_deflate_level = 6;
 constexpr double k_bootstrap_timeout_s = 1800;
 
 /// A package repository (Debian wiki, "DebianRepository/Format") below `root` with exactly these packages.
@@ -192,13 +189,11 @@ std::string base_layer_key(const BaseRequest& request) {
   return hasher.finish().hex();
 }
 
-std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalog& catalog,
-                                   const sys::BlobStore& store) {
+std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalog& catalog) {
   const auto key = base_layer_key(request);
   const auto facts = catalog.find(key);
-  if (!facts || !store.contains(facts->digest)) return std::nullopt;
   const auto text = catalog.find_note(key);
-  if (!text) return std::nullopt;
+  if (!facts || !text) return std::nullopt;
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   if (!json.is_object() || !json.contains("time") || !json["time"].is_number_integer() || !json.contains("files") ||
       !json["files"].is_object())
@@ -223,12 +218,7 @@ Result<LayerFacts> compress_tar(const fs::path& tar, const sys::BlobStore& store
     workers.submit([&, i]() -> Result<void> {
       const auto piece = bytes.subspan(i * k_member_input_bytes,
                                        std::min(k_member_input_bytes, bytes.size() - i * k_member_input_bytes));
-      const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> compressor(
-          libdeflate_alloc_compressor(k_deflate_level), libdeflate_free_compressor);
-      std::string deflated(libdeflate_deflate_compress_bound(compressor.get(), piece.size()), '\0');
-      deflated.resize(libdeflate_deflate_compress(compressor.get(), piece.data(), piece.size(), deflated.data(),
-                                                  deflated.size()));
-      members[i] = gzip_header() + deflated + gzip_trailer(wheel::crc32_of(piece), piece.size());
+      members[i] = packed_member(piece);
       return {};
     });
   LayerFacts facts;
@@ -266,8 +256,7 @@ Result<BaseFacts> make_base(const BaseRequest& request, const sys::BlobStore& de
   TK_TRY(facts.layer, compress_tar(tar, store, threads));
   const auto key = base_layer_key(request);
   const nlohmann::ordered_json note = {{"time", facts.time_s}, {"files", facts.files}};
-  TK_CHECK(catalog.add_note(key, note.dump(1) + "\n"));
-  TK_CHECK(catalog.add(key, facts.layer));
+  TK_CHECK(catalog.add(key, {facts.layer, note.dump()}));
   return facts;
 }
 

@@ -46,9 +46,8 @@ struct BaseRequest {
 
 std::string base_layer_key(const BaseRequest& request);
 
-/// Facts of a base that was made before and whose blob is still in `store`.
-std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalog& catalog,
-                                   const sys::BlobStore& store);
+/// Facts of a base that was made before, wherever its blob is.
+std::optional<BaseFacts> find_base(const BaseRequest& request, const LayerCatalog& catalog);
 
 /// Makes the base layer. `debs` holds the packages by digest. Works in $TMPDIR, /var/tmp or /tmp, whichever
 /// everybody may enter. Needs mmdebstrap; as an ordinary user also subordinate ids (tool_failed says so).

@@ -98,11 +98,10 @@ std::string delta_layer_key(const BaseRequest& lower, const BaseRequest& upper) 
   return hasher.finish().hex();
 }
 
-std::optional<DeltaFacts> find_delta(const std::string& key, const LayerCatalog& catalog,
-                                     const sys::BlobStore& store) {
+std::optional<DeltaFacts> find_delta(const std::string& key, const LayerCatalog& catalog) {
   const auto facts = catalog.find(key);
   const auto note = catalog.find_note(key);
-  if (!facts || !note || !store.contains(facts->digest)) return std::nullopt;
+  if (!facts || !note) return std::nullopt;
   const auto json = nlohmann::json::parse(*note, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   try {
@@ -131,8 +130,7 @@ Result<DeltaFacts> make_delta(const std::string& key, const BaseFacts& lower, co
   TK_CHECK(write_delta(delta_tar, upper_bytes.text(), lower_tree, upper_tree, facts.removed));
   TK_TRY(facts.layer, compress_tar(delta_tar, store, threads));
   const nlohmann::ordered_json note = {{"files", facts.files}, {"removed", facts.removed}};
-  TK_CHECK(catalog.add_note(key, note.dump(1) + "\n"));
-  TK_CHECK(catalog.add(key, facts.layer));
+  TK_CHECK(catalog.add(key, {facts.layer, note.dump()}));
   return facts;
 }
 

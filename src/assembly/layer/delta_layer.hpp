@@ -24,9 +24,8 @@ struct DeltaFacts {
 
 std::string delta_layer_key(const BaseRequest& lower, const BaseRequest& upper);
 
-/// Facts of a delta that was made before and whose blob is still in `store`.
-std::optional<DeltaFacts> find_delta(const std::string& key, const LayerCatalog& catalog,
-                                     const sys::BlobStore& store);
+/// Facts of a delta that was made before, wherever its blob is.
+std::optional<DeltaFacts> find_delta(const std::string& key, const LayerCatalog& catalog);
 
 /// The delta between two bases in `store`. `work` is a folder with room for both, unpacked.
 base::Result<DeltaFacts> make_delta(const std::string& key, const BaseFacts& lower, const BaseFacts& upper,

@@ -10,13 +10,19 @@ namespace torchkiln::layer {
 
 using base::Result;
 
-std::string wheel_layer_key(std::span<const base::Digest> wheels, const wheel::InstallScheme& scheme) {
+Pythons pythons_of(std::span<const wheel::Wheel> wheels) {
+  return std::all_of(wheels.begin(), wheels.end(), wheel::is_version_free) ? Pythons::every : Pythons::one;
+}
+
+std::string wheel_layer_key(std::span<const base::Digest> wheels, const wheel::InstallScheme& scheme,
+                            Pythons pythons) {
   std::vector<std::string> sorted;
   for (const auto& digest : wheels) sorted.push_back(digest.hex());
   std::sort(sorted.begin(), sorted.end());
   base::Sha256 hasher;
   hasher.update(k_wheel_layer_recipe);
-  for (const auto& part : {scheme.prefix, scheme.python_version}) hasher.update("\n" + part);
+  for (const auto& part : {scheme.prefix, pythons == Pythons::one ? scheme.python_version : std::string("every")})
+    hasher.update("\n" + part);
   for (const auto& hex : sorted) hasher.update("\n" + hex);
   return hasher.finish().hex();
 }
@@ -41,7 +47,8 @@ struct PlannedFile {
 };
 
 Result<void> add_planned_file(LayerWriter& writer, const PlannedFile& planned) {
-  const auto& [owner, file] = planned;
+  const auto* owner = planned.wheel;
+  const auto& file = planned.file;
   TarHeader header;
   header.path = file.path;
   header.mode = file.is_executable ? 0755 : 0644;
@@ -55,11 +62,12 @@ Result<void> add_planned_file(LayerWriter& writer, const PlannedFile& planned) {
     return writer.add_file(header, content);
   }
   TK_TRY(const auto deflated, owner->compressed(*file.entry));
-  if (auto added = writer.add_deflated_file(header, deflated, file.entry->crc32); !added) {
+  const DeflatedContent content{deflated, file.entry->crc32,
+                                [owner](std::span<const std::byte> piece) { owner->forget(piece); }};
+  if (auto added = writer.add_deflated_file(header, content); !added) {
     added.error().message = owner->file_name() + ": " + added.error().message;
     return base::fail(std::move(added).error());
   }
-  owner->forget(deflated);
   return {};
 }
 
@@ -105,22 +113,39 @@ Result<PlannedFiles> plan_files(std::span<const wheel::Wheel> wheels, const whee
   return files;
 }
 
-}  // namespace
-
-Result<LayerFacts> make_wheel_layer(std::span<const wheel::Wheel> wheels, const wheel::InstallScheme& scheme,
-                                    const sys::BlobStore& store) {
+Result<PlannedFiles> plan_layer(std::span<const wheel::Wheel> wheels, const wheel::InstallScheme& scheme) {
   std::vector<wheel::WheelContents> contents;
   for (const auto& one : wheels) contents.push_back({one.file_name(), one.entries()});
   TK_CHECK(wheel::check_conflicts(contents, scheme));
-  TK_TRY(const auto files, plan_files(wheels, scheme));
-  TK_TRY(auto writer, LayerWriter::create(store));
+  return plan_files(wheels, scheme);
+}
+
+Result<void> write_files(LayerWriter& writer, const PlannedFiles& files) {
   std::string last_folder;
   for (const auto& [path, planned] : files) {
     if (sys::interrupted()) return sys::interrupted_error();
     TK_CHECK(add_parents(writer, path, last_folder));
     TK_CHECK(add_planned_file(writer, planned));
   }
+  return {};
+}
+
+}  // namespace
+
+Result<LayerFacts> make_wheel_layer(std::span<const wheel::Wheel> wheels, const wheel::InstallScheme& scheme,
+                                    const sys::BlobStore& store) {
+  TK_TRY(const auto files, plan_layer(wheels, scheme));
+  TK_TRY(auto writer, LayerWriter::create(store));
+  TK_CHECK(write_files(writer, files));
   return writer.finish();
+}
+
+Result<bool> copy_wheel_layer(std::span<const wheel::Wheel> wheels, const wheel::InstallScheme& scheme,
+                              const base::Digest& claimed, const sys::BlobStore& store) {
+  TK_TRY(const auto files, plan_layer(wheels, scheme));
+  TK_TRY(auto writer, LayerWriter::create(store, DiffId::known));
+  TK_CHECK(write_files(writer, files));
+  return writer.finish_as(claimed);
 }
 
 }  // namespace torchkiln::layer

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ struct Image {
 struct ImageParts {
   ImageConfig config;
   std::vector<Descriptor> layers;
+  /// Layers that the layout may lack, since they are where the image goes next (image-layout.md: "Blobs MAY be
+  /// missing").
+  std::set<base::Digest> elsewhere = {};
   std::string tag;               ///< what the image is called inside the layout
   std::string name = {};         ///< "team/pytorch:2.8.0-cu128", for `docker load`; may be empty
   Annotations annotations = {};  ///< of the manifest
@@ -80,8 +84,8 @@ class Layout {
   /// Writes a manifest that has a subject and lists it in index.json.
   base::Result<Descriptor> put_referrer(const Manifest& manifest) const;
   /// Names a manifest or an index that is in the layout already, in place of what had the tag. Checks that its
-  /// blobs are there. `image.descriptor` may carry the platform.
-  base::Result<void> name_image(const Image& image) const;
+  /// blobs are there, but for those that are `elsewhere`. `image.descriptor` may carry the platform.
+  base::Result<void> name_image(const Image& image, const std::set<base::Digest>& elsewhere = {}) const;
   /// Lists a manifest that has a subject and is in the layout already, byte for byte as somebody else wrote it.
   base::Result<void> list_referrer(const Descriptor& descriptor) const;
   /// Adds annotations to the entries of index.json that point at `digest`; the image itself does not change.

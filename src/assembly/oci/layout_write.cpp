@@ -35,8 +35,10 @@ bool is_reference_name(std::string_view text) {
   return true;
 }
 
-Result<void> expect_blobs(const Layout& layout, const std::vector<Descriptor>& descriptors) {
+Result<void> expect_blobs(const Layout& layout, const std::vector<Descriptor>& descriptors,
+                          const std::set<base::Digest>& elsewhere) {
   for (const auto& descriptor : descriptors) {
+    if (elsewhere.count(descriptor.digest)) continue;
     const auto path = layout.blob_path(descriptor.digest);
     const auto size_bytes = sys::size_of_file(path);
     if (!size_bytes)
@@ -49,18 +51,19 @@ Result<void> expect_blobs(const Layout& layout, const std::vector<Descriptor>& d
 }
 
 /// That everything the manifest or index leads to is in the layout, and on the disk to stay.
-Result<void> expect_whole(const Layout& layout, const Descriptor& descriptor, unsigned depth = 0) {
+Result<void> expect_whole(const Layout& layout, const Descriptor& descriptor,
+                          const std::set<base::Digest>& elsewhere, unsigned depth = 0) {
   if (!is_index_type(descriptor.media_type)) {
     TK_TRY(const auto manifest, layout.read_manifest(descriptor));
     auto blobs = manifest.layers;
     blobs.push_back(manifest.config);
-    TK_CHECK(expect_blobs(layout, blobs));
+    TK_CHECK(expect_blobs(layout, blobs, elsewhere));
   } else if (depth == k_index_depth_limit) {
     return fail_at(ErrorCode::input_invalid, base::Place{layout.blob_path(descriptor.digest).string()},
                    "is an index inside too many others");
   } else {
     TK_TRY(const auto index, layout.read_index(descriptor));
-    for (const auto& inner : index.manifests) TK_CHECK(expect_whole(layout, inner, depth + 1));
+    for (const auto& inner : index.manifests) TK_CHECK(expect_whole(layout, inner, elsewhere, depth + 1));
   }
   return sys::sync_directory(layout.directory() / "blobs" / "sha256");
 }
@@ -132,11 +135,11 @@ Result<Descriptor> Layout::put_image(const ImageParts& parts) const {
 
   auto entry = descriptor;
   entry.platform = Platform{parts.config.architecture, parts.config.os, parts.config.variant};
-  TK_CHECK(name_image({entry, parts.tag, parts.name}));
+  TK_CHECK(name_image({entry, parts.tag, parts.name}, parts.elsewhere));
   return descriptor;
 }
 
-Result<void> Layout::name_image(const Image& image) const {
+Result<void> Layout::name_image(const Image& image, const std::set<base::Digest>& elsewhere) const {
   if (!is_reference_name(image.tag))
     return fail(ErrorCode::input_invalid, "'" + image.tag + "' is no name for an image in a layout",
                 {"letters and digits, with one of - . _ : @ + / between them"});
@@ -145,7 +148,7 @@ Result<void> Layout::name_image(const Image& image) const {
   if (!image.name.empty()) entry.annotations[std::string(k_image_name_key)] = image.name;
   return change_index_file(m_directory, [&](IndexFile& index) -> Result<void> {
     // Under the lock, so that a prune() that came between cannot leave an image without its layers.
-    TK_CHECK(expect_whole(*this, image.descriptor));
+    TK_CHECK(expect_whole(*this, image.descriptor, elsewhere));
     const auto old = std::find_if(index.entries.begin(), index.entries.end(), [&](const IndexEntry& candidate) {
       const auto name = candidate.descriptor.annotations.find(std::string(k_reference_name_key));
       return name != candidate.descriptor.annotations.end() && name->second == image.tag;
@@ -176,7 +179,7 @@ Result<void> Layout::list_referrer(const Descriptor& descriptor) const {
   entry.artifact_type = manifest.artifact_type;
   entry.annotations = manifest.annotations;
   return change_index_file(m_directory, [&](IndexFile& index) -> Result<void> {
-    TK_CHECK(expect_whole(*this, descriptor));
+    TK_CHECK(expect_whole(*this, descriptor, {}));
     const bool is_listed = std::any_of(index.entries.begin(), index.entries.end(), [&](const IndexEntry& other) {
       return other.descriptor.digest == descriptor.digest;
     });

@@ -65,6 +65,12 @@ Result<base::Digest> BlobStore::Writer::commit() {
   return digest;
 }
 
+Result<bool> BlobStore::Writer::commit_if(const base::Digest& expected) {
+  if (m_hasher.finish() != expected) return false;  // the temporary file goes with the writer
+  TK_CHECK(m_file.commit_as(m_store->path(expected)));
+  return true;
+}
+
 Result<base::Digest> BlobStore::put(std::string_view bytes) const {
   const auto digest = base::Digest::of(bytes);
   if (contains(digest)) return digest;

@@ -35,6 +35,8 @@ class BlobStore {
     std::uint64_t size_bytes() const { return m_size_bytes; }
     /// Puts the blob into the store and gives its digest.
     base::Result<base::Digest> commit();
+    /// Puts the blob into the store if it has this digest; leaves nothing otherwise. Whether it had.
+    base::Result<bool> commit_if(const base::Digest& expected);
 
    private:
     friend class BlobStore;

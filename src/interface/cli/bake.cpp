@@ -102,7 +102,7 @@ Result<int> bake(const BakeOptions& options, Session& session) {
   if (const auto* conflict = std::get_if<solver::Conflict>(&outcome)) return tell_conflict(*conflict, session);
   const auto& lock = std::get<lock::Lock>(outcome);
   const auto folder = options.output.empty() ? project.files.layout : fs::path(options.output);
-  TK_TRY(const auto built, build_images(project, lock, folder, engine::Builder::direct, session));
+  TK_TRY(const auto built, build_images(project, lock, {folder}, engine::Builder::direct, session));
 
   TK_TRY(const auto key, open_signing_key(options.key));
   TK_TRY(const auto layout, oci::Layout::open(folder));

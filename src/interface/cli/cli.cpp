@@ -117,6 +117,7 @@ int run(int argc, char** argv) {
   add_bake(program, chosen);
   add_resolve(program, chosen);
   add_lock(program, chosen);
+  add_plan(program, chosen);
   add_render(program, chosen);
   add_build(program, chosen);
   add_verify(program, chosen);
@@ -130,6 +131,7 @@ int run(int argc, char** argv) {
   add_explain(program, chosen);
   add_lint(program, chosen);
   add_matrix(program, chosen);
+  add_cache(program, chosen);
   if (const auto error = unknown_command(program, argc, argv)) return report(*error, options);
   try {
     program.parse(argc, argv);

@@ -30,10 +30,13 @@ void add_audit(CLI::App& program, Action& chosen);
 void add_explain(CLI::App& program, Action& chosen);
 void add_lint(CLI::App& program, Action& chosen);
 void add_matrix(CLI::App& program, Action& chosen);
+void add_plan(CLI::App& program, Action& chosen);
+void add_cache(CLI::App& program, Action& chosen);
 
 /// The positional kiln.toml and the options that mirror it.
 void add_spec_options(CLI::App& command, SpecOptions& options);
 void add_lock_options(CLI::App& command, LockOptions& options);
+void add_format_options(CLI::App& command, FormatOptions& options);
 void add_key_options(CLI::App& command, KeyOptions& options);
 /// --push, for its help.
 inline constexpr const char* k_push_help =

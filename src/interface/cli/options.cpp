@@ -69,6 +69,25 @@ void add_lock_options(CLI::App& command, LockOptions& options) {
       ->group(group);
 }
 
+void add_format_options(CLI::App& command, FormatOptions& options) {
+  const std::string group = "Layers: the same image, packed otherwise";
+  command
+      .add_option("--layers", options.layers,
+                  "gzip (default: nothing is recompressed), zstd (smaller, faster to unpack; not for docker before "
+                  "23), raw (not compressed), or auto: raw on this machine, gzip for registries")
+      ->type_name("FORMAT")
+      ->group(group);
+  command
+      .add_flag("--single-member", options.single_member,
+                "Gzip layers of one member, for readers that stop after the first")
+      ->group(group);
+  command
+      .add_flag("--estargz", options.estargz,
+                "Gzip layers with a table of contents, for snapshotters that start a container before its image is "
+                "there; another image ID")
+      ->group(group);
+}
+
 void add_key_options(CLI::App& command, KeyOptions& options) {
   const std::string group = "The key that signs";
   command

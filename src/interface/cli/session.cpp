@@ -27,13 +27,31 @@ registry::Access access_of(const CommonOptions& options) {
   return access;
 }
 
+std::optional<fs::path> find_data_folder(const std::string& name) {
+  std::vector<fs::path> candidates;
+  if (const auto data = sys::environment("TORCHKILN_DATA")) candidates.emplace_back(fs::path(*data) / name);
+  candidates.emplace_back(sys::executable_path().parent_path().parent_path() / "share/torchkiln" / name);
+  candidates.emplace_back(fs::path(TORCHKILN_SOURCE_DIR) / name);
+  std::error_code error;
+  for (const auto& candidate : candidates)
+    if (fs::is_directory(candidate, error)) return candidate;
+  return std::nullopt;
+}
+
+/// The layer catalogs that come with the matrix; none are no reason to fail.
+fs::path shipped_catalogs(const CommonOptions& options) {
+  if (!options.manifests.empty()) return fs::path(options.manifests) / "layers";
+  const auto manifests = find_data_folder("manifests");
+  return manifests ? *manifests / "layers" : fs::path();
+}
+
 }  // namespace
 
 Session::Session(CommonOptions options)
     : m_options(std::move(options)),
       m_progress(std::make_unique<console::ConsoleProgress>(m_options.view)),
       m_cache(m_options.cache.empty() ? engine::Cache::default_root() : fs::absolute(m_options.cache),
-              sys::executable_path()),
+              sys::executable_path(), shipped_catalogs(m_options)),
       m_http(limits_of(m_options)),
       m_registries(access_of(m_options)) {}
 
@@ -49,13 +67,7 @@ Result<void> Session::print(const std::string& text, const document::Json& json)
 }
 
 Result<fs::path> Session::data_folder(const std::string& name) const {
-  std::vector<fs::path> candidates;
-  if (const auto data = sys::environment("TORCHKILN_DATA")) candidates.emplace_back(fs::path(*data) / name);
-  candidates.emplace_back(sys::executable_path().parent_path().parent_path() / "share/torchkiln" / name);
-  candidates.emplace_back(fs::path(TORCHKILN_SOURCE_DIR) / name);
-  std::error_code error;
-  for (const auto& candidate : candidates)
-    if (fs::is_directory(candidate, error)) return candidate;
+  if (auto folder = find_data_folder(name)) return std::move(*folder);
   return fail(ErrorCode::file_failed, "torchkiln's own folder '" + name + "' is missing",
               {"install torchkiln whole, or name the folder that holds it in TORCHKILN_DATA"});
 }

@@ -1,6 +1,7 @@
 #include "interface/cli/steps.hpp"
 
 #include "assembly/engine/context.hpp"
+#include "assembly/engine/pack_layers.hpp"
 #include "assembly/engine/verifier.hpp"
 #include "decision/solver/rules.hpp"
 #include "foundation/base/text.hpp"
@@ -265,25 +266,24 @@ Result<std::vector<console::BuiltImage>> build_by_engine(engine::Builder builder
 /// The layers are noted in the lock on disk.
 Result<std::vector<console::BuiltImage>> build_directly(const Project& project, lock::Lock lock,
                                                         const std::vector<recipe::Recipe>& recipes,
-                                                        engine::Verifier verifier, const oci::Layout& layout,
+                                                        const BuildTarget& target, const oci::Layout& layout,
                                                         Session& session) {
-  const bool has_verifier = verifier == engine::Verifier::in_the_image;
   TK_TRY(const auto images, session.data_folder("images"));
   TK_TRY(const auto created_s, sys::source_date_epoch());
-  TK_TRY(auto family, engine::make_layers(lock, recipes,
-                                          has_verifier ? engine::BuildRoot::wanted : engine::BuildRoot::not_wanted,
-                                          session.cache(), session.http(), session.progress()));
+  TK_TRY(const auto request, layers_request(project, lock, recipes, target, session));
+  TK_TRY(auto family, engine::make_layers(request, session.cache(), session.http(), session.progress()));
   std::vector<console::BuiltImage> built(recipes.size());
   for (std::size_t i = 0; i < recipes.size(); ++i) {
     auto& layers = family[i];
-    if (has_verifier) {
+    if (project.spec.image.verifier && !layers.verifier) {
       TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
                                                           session.cache(), session.progress()));
     }
     TK_CHECK(engine::add_configuration_layers_below(lock, recipes[i].variant, created_s, images, session.cache(),
                                                     layers));
     TK_TRY(const auto own, recipe::own_files(images, lock, recipes[i]));
-    TK_TRY(built[i].image, engine::put_image(lock, recipes[i], layers, own, session.cache(), layout));
+    TK_TRY(built[i].image, engine::put_image(lock, recipes[i], layers, own, target.format, session.cache(), layout,
+                                             session.progress()));
     engine::record_layers(lock, recipes[i], layers);
     for (const auto& layer : layers.in_order(recipes[i], lock.resolution.os))
       built[i].unpacked_bytes += layer.facts.unpacked_bytes;
@@ -296,8 +296,60 @@ Result<std::vector<console::BuiltImage>> build_directly(const Project& project, 
 
 }  // namespace
 
+Result<std::vector<recipe::Recipe>> make_recipes(const Project& project, const lock::Lock& lock) {
+  TK_TRY(const auto created_s, sys::source_date_epoch());
+  std::vector<recipe::Recipe> recipes;
+  for (const auto variant : project.spec.image.variants)
+    recipes.push_back(recipe::make_recipe(lock, variant, created_s));
+  return recipes;
+}
+
+Result<engine::LayersRequest> layers_request(const Project& project, const lock::Lock& lock,
+                                             const std::vector<recipe::Recipe>& recipes, const BuildTarget& target,
+                                             Session& session) {
+  engine::LayersRequest request{.lock = lock, .recipes = recipes};
+  if (project.spec.image.verifier) {
+    TK_TRY(const auto images, session.data_folder("images"));
+    request.build_root = engine::BuildRoot::wanted;
+    TK_TRY(request.verifier_source, engine::verifier_source_digest(images / "verifier"));
+  }
+  std::vector<registry::Repository> repositories;
+  for (const auto& reference : target.sparse_for) {
+    TK_TRY(auto repository, session.registries().repository(reference));
+    repositories.push_back(std::move(repository));
+  }
+  const sys::BlobStore in_layout(target.layout / "blobs");
+  request.is_at_target = [in_layout, repositories, format = target.format,
+                          &catalog = session.cache().catalog()](const oci::Descriptor& as_gzip) -> Result<bool> {
+    const auto known = engine::known_conversion({as_gzip.digest, as_gzip.size_bytes, {}, 0}, format, catalog);
+    if (!known) return false;
+    const oci::Descriptor blob{std::string(media_type(format)), known->facts.digest, known->facts.size_bytes};
+    if (sys::size_of_file(in_layout.path(blob.digest)) == blob.size_bytes) return true;
+    for (const auto& repository : repositories) {
+      TK_TRY(const bool has, repository.has_blob(blob));
+      if (!has) return false;
+    }
+    return !repositories.empty();
+  };
+  return request;
+}
+
+Result<layer::LayerFormat> chosen_format(const FormatOptions& options, Destination destination) {
+  using layer::LayerFormat;
+  const auto& text = options.layers;
+  if ((options.single_member || options.estargz) && (text != "gzip" || options.single_member == options.estargz))
+    return fail(ErrorCode::usage, "--single-member and --estargz are two ways to write gzip layers",
+                {"give one of them, and --layers gzip or nothing"});
+  if (options.single_member) return LayerFormat::gzip_single_member;
+  if (options.estargz) return LayerFormat::estargz;
+  if (text == "auto") return destination == Destination::registry ? LayerFormat::gzip : LayerFormat::raw;
+  for (const auto format : {LayerFormat::gzip, LayerFormat::zstd, LayerFormat::raw})
+    if (text == layer::name(format)) return format;
+  return fail(ErrorCode::usage, "--layers '" + text + "' is none of gzip, zstd, raw, auto");
+}
+
 Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
-                                                      const fs::path& layout_folder, engine::Builder builder,
+                                                      const BuildTarget& target, engine::Builder builder,
                                                       Session& session) {
   const auto machine = this_architecture();
   if (machine && lock.resolution.architecture != name(*machine))
@@ -308,14 +360,11 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
         {"'torchkiln resolve' and 'torchkiln lock' work for either; build on a machine of that architecture"});
   TK_CHECK(session.take_cache());
   TK_CHECK(fetch_base_image(project.spec, lock, session));
-  TK_TRY(const auto created_s, sys::source_date_epoch());
-  TK_TRY(const auto layout, oci::Layout::create(layout_folder));
-  std::vector<recipe::Recipe> recipes;
-  for (const auto variant : project.spec.image.variants)
-    recipes.push_back(recipe::make_recipe(lock, variant, created_s));
+  TK_TRY(const auto layout, oci::Layout::create(target.layout));
+  TK_TRY(const auto recipes, make_recipes(project, lock));
   const auto verifier = project.spec.image.verifier ? engine::Verifier::in_the_image : engine::Verifier::left_out;
   TK_TRY(auto built, builder == engine::Builder::direct
-                         ? build_directly(project, std::move(lock), recipes, verifier, layout, session)
+                         ? build_directly(project, std::move(lock), recipes, target, layout, session)
                          : build_by_engine(builder, lock, recipes, verifier, layout, session));
   for (auto& one : built) {
     TK_TRY(const auto manifest, layout.read_manifest(one.image.descriptor));

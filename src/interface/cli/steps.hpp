@@ -3,6 +3,7 @@
 
 #include "assembly/engine/container_engine.hpp"
 #include "assembly/engine/image.hpp"
+#include "assembly/oci/reference.hpp"
 #include "decision/solver/solver.hpp"
 #include "foundation/base/error.hpp"
 #include "interface/cli/session.hpp"
@@ -61,10 +62,31 @@ using LockOutcome = std::variant<lock::Lock, solver::Conflict>;
 base::Result<LockOutcome> ensure_lock(const Project& project, const LockOptions& options, Session& session);
 base::Result<lock::Lock> read_lock(const std::filesystem::path& file);
 
+/// Where images are built into.
+struct BuildTarget {
+  std::filesystem::path layout;
+  /// Registries' repositories that all images go to next: what all of them have already is left out of the layout.
+  std::vector<oci::RegistryReference> sparse_for = {};
+  layer::LayerFormat format = layer::LayerFormat::gzip;
+};
+/// How layers are packed, as options say it.
+struct FormatOptions {
+  std::string layers = "gzip";
+  bool single_member = false, estargz = false;
+};
+/// "auto" is raw for an image that stays on this machine and gzip for one that is pushed.
+enum class Destination { this_machine, registry };
+base::Result<layer::LayerFormat> chosen_format(const FormatOptions& options, Destination destination);
+/// The recipes of the spec's variants.
+base::Result<std::vector<recipe::Recipe>> make_recipes(const Project& project, const lock::Lock& lock);
+/// What the direct engine is asked for; `recipes` must outlive it.
+base::Result<engine::LayersRequest> layers_request(const Project& project, const lock::Lock& lock,
+                                                   const std::vector<recipe::Recipe>& recipes,
+                                                   const BuildTarget& target, Session& session);
 /// Builds the spec's variants into the layout and, with the direct engine, notes the layers in the lock on disk.
 base::Result<std::vector<console::BuiltImage>> build_images(const Project& project, lock::Lock lock,
-                                                            const std::filesystem::path& layout,
-                                                            engine::Builder builder, Session& session);
+                                                            const BuildTarget& target, engine::Builder builder,
+                                                            Session& session);
 
 /// Tells why there is no lock; the exit status.
 base::Result<int> tell_conflict(const solver::Conflict& conflict, Session& session);

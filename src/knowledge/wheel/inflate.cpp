@@ -18,8 +18,7 @@ std::uint32_t crc32_of(std::span<const std::byte> bytes, std::uint32_t seed) {
 }
 
 base::Result<void> inflate(std::span<const std::byte> deflated, std::uint64_t size_bytes, std::uint32_t crc32,
-                           const std::function<void(std::span<const std::byte>)>& take) {
-  constexpr std::size_t k_input_piece_bytes = 1U << 30;  // avail_in has 32 bits
+                           const OnPiece& take, const OnPiece& used) {
   const auto state = std::make_unique<inflate_state>();
   isal_inflate_init(state.get());
   state->crc_flag = ISAL_DEFLATE;
@@ -28,12 +27,14 @@ base::Result<void> inflate(std::span<const std::byte> deflated, std::uint64_t si
   std::uint64_t produced = 0;
   std::uint32_t crc = 0;
   std::size_t consumed = 0;
+  std::span<const std::byte> input;
   do {
     if (state->avail_in == 0 && consumed < deflated.size()) {
-      const auto input = std::min(k_input_piece_bytes, deflated.size() - consumed);
-      state->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(deflated.data() + consumed));
-      state->avail_in = static_cast<std::uint32_t>(input);
-      consumed += input;
+      if (used && !input.empty()) used(input);
+      input = deflated.subspan(consumed, std::min(k_inflate_piece_bytes, deflated.size() - consumed));
+      state->next_in = reinterpret_cast<std::uint8_t*>(const_cast<std::byte*>(input.data()));
+      state->avail_in = static_cast<std::uint32_t>(input.size());
+      consumed += input.size();
     }
     state->next_out = reinterpret_cast<std::uint8_t*>(piece.data());
     state->avail_out = static_cast<std::uint32_t>(piece.size());
@@ -54,6 +55,7 @@ base::Result<void> inflate(std::span<const std::byte> deflated, std::uint64_t si
   if (unread != 0) return fail(ErrorCode::input_invalid, "it has bytes after its compressed data");
   if (produced != size_bytes) return fail(ErrorCode::input_invalid, "it unpacks to less than its size");
   if (crc != crc32) return fail(ErrorCode::integrity_failed, "its CRC-32 is wrong");
+  if (used && !input.empty()) used(input);
   return {};
 }
 

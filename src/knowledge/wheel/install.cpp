@@ -96,7 +96,7 @@ bool is_launcher_of(std::string_view path, const std::vector<EntryPoint>& points
 Result<void> check_not_environment(std::string_view path, std::string_view file_name, const InstallScheme& scheme) {
   const std::string bin = scheme.prefix + "/bin/", lib64 = scheme.prefix + "/lib64";
   for (const auto& own : {bin + "python", bin + "python3", bin + "python" + scheme.python_version,
-                          scheme.prefix + "/pyvenv.cfg", lib64})
+                          scheme.prefix + "/pyvenv.cfg", lib64, scheme.versioned_library()})
     if (path == own || path.starts_with(lib64 + "/"))
       return bad_wheel(file_name, "it would replace /" + std::string(path) + " of the environment");
   return {};
@@ -156,9 +156,20 @@ Result<std::string> installed_path(std::string_view entry_name, std::string_view
   }
   if (folder.empty() || data->rest.empty())
     return bad_wheel(file_name, "'" + std::string(entry_name) + "' is in no known part of a .data folder");
-  const auto path = folder + "/" + std::string(data->rest);
+  auto path = folder + "/" + std::string(data->rest);
+  // Through the link, as the kernel would go.
+  if (const auto link = scheme.versioned_library() + "/"; path.starts_with(link))
+    path = scheme.prefix + "/lib/python3/" + path.substr(link.size());
   TK_CHECK(check_not_environment(path, file_name, scheme));
   return path;
+}
+
+bool is_version_free(const Wheel& wheel) {
+  if (normalized_name(wheel.name().distribution) == "pip") return false;
+  return std::none_of(wheel.entries().begin(), wheel.entries().end(), [](const ZipEntry& entry) {
+    const auto data = data_path(entry.name);
+    return data && (data->scheme == "headers" || data->rest.starts_with("lib/python"));
+  });
 }
 
 Result<std::vector<InstalledFile>> plan_install(const Wheel& wheel, const InstallScheme& scheme) {

@@ -13,12 +13,16 @@
 
 namespace torchkiln::wheel {
 
-/// A virtual environment inside an image.
+/// A virtual environment inside an image. Its packages lie in lib/python3, as Debian's own do in /usr/lib/python3,
+/// and the folder that the interpreter looks into, lib/python3.11, is a link to that: so a wheel that is the same
+/// for every Python, as NVIDIA's are, is installed to the same paths for every Python.
 struct InstallScheme {
   std::string prefix = "opt/kiln";      ///< relative to the image's root
   std::string python_version = "3.11";  ///< major.minor
 
-  std::string site_packages() const { return prefix + "/lib/python" + python_version + "/site-packages"; }
+  std::string site_packages() const { return prefix + "/lib/python3/site-packages"; }
+  /// The link to lib/python3.
+  std::string versioned_library() const { return prefix + "/lib/python" + python_version; }
   /// What console scripts name in their first line.
   std::string interpreter() const { return "/" + prefix + "/bin/python"; }
 };
@@ -36,6 +40,10 @@ struct InstalledFile {
 /// environment itself needs (bin/python, pyvenv.cfg).
 base::Result<std::string> installed_path(std::string_view entry_name, std::string_view file_name,
                                          const InstallScheme& scheme);
+
+/// Whether the same files are installed for every Python version: no headers, which lie below a folder with the
+/// version in its name, and no script with it in its own.
+bool is_version_free(const Wheel& wheel);
 
 /// All files of the installed wheel, sorted by path: entries in their places, scripts with their first line
 /// rewritten, console scripts, INSTALLER ("torchkiln") and RECORD. Two differences to pip are wanted: no REQUESTED

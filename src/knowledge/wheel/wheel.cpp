@@ -71,6 +71,11 @@ Result<WheelName> parse_wheel_name(std::string_view file_name) {
                    std::string(parts[tags]), std::string(parts[tags + 1]), std::string(parts[tags + 2])};
 }
 
+std::uint64_t WheelDirectory::files() const {
+  return static_cast<std::uint64_t>(
+      std::count_if(entries.begin(), entries.end(), [](const ZipEntry& entry) { return !entry.is_directory; }));
+}
+
 std::uint64_t WheelDirectory::unpacked_bytes() const {
   std::uint64_t total = 0;
   for (const auto& entry : entries) total += entry.size_bytes;

@@ -37,6 +37,7 @@ struct WheelDirectory {
   std::uint64_t file_bytes = 0;
   std::vector<ZipEntry> entries;
   std::uint64_t unpacked_bytes() const;
+  std::uint64_t files() const;
 };
 
 /// Reads the directories of several wheels by range, all at once, in two rounds of requests. Nothing for a wheel

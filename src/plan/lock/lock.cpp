@@ -214,6 +214,7 @@ LockedWheel read_wheel(document::Table& table) {
   wheel.digest = read_digest(table, "sha256");
   wheel.size_bytes = read_size(table, "size");
   wheel.unpacked_bytes = read_size(table, "unpacked_size");
+  if (table.has("files")) wheel.files = read_size(table, "files");
   if (const auto uploaded = table.text("uploaded")) {
     const auto time = base::parse_time(uploaded->value);
     if (!time) table.reject("'" + uploaded->value + "' is no time", uploaded->place);
@@ -225,6 +226,7 @@ LockedWheel read_wheel(document::Table& table) {
     layer.digest = read_digest(table, "layer");
     layer.diff_id = read_digest(table, "diff_id");
     layer.size_bytes = read_size(table, "layer_size");
+    if (table.has("layer_unpacked_size")) layer.unpacked_bytes = read_size(table, "layer_unpacked_size");
     wheel.layer = layer;
   }
   table.finish();
@@ -406,11 +408,15 @@ std::string to_toml(const Lock& lock) {
         toml_string(wheel.name), toml_string(wheel.version), toml_string(wheel.file_name), toml_string(wheel.url),
         toml_string(wheel.digest.hex()), wheel.size_bytes, wheel.unpacked_bytes);
     text += parts_line(names_of(wheel.parts));
+    if (wheel.files) text += fmt::format("files = {}\n", wheel.files);
     if (wheel.uploaded_s) text += "uploaded = " + toml_string(base::format_time(wheel.uploaded_s)) + "\n";
-    if (wheel.layer)
+    if (wheel.layer) {
       text +=
           fmt::format("layer = {}\ndiff_id = {}\nlayer_size = {}\n", toml_string(wheel.layer->digest.to_string()),
                       toml_string(wheel.layer->diff_id.to_string()), wheel.layer->size_bytes);
+      if (wheel.layer->unpacked_bytes)
+        text += fmt::format("layer_unpacked_size = {}\n", wheel.layer->unpacked_bytes);
+    }
   }
   for (const auto& deb : lock.debs)
     text += fmt::format(

@@ -22,6 +22,7 @@ struct LockedLayer {
   base::Digest digest;
   base::Digest diff_id;
   std::uint64_t size_bytes = 0;
+  std::uint64_t unpacked_bytes = 0;  ///< 0 where a lock of an earlier torchkiln does not say
   bool operator==(const LockedLayer&) const = default;
 };
 
@@ -33,6 +34,7 @@ struct LockedWheel {
   base::Digest digest;
   std::uint64_t size_bytes = 0;
   std::uint64_t unpacked_bytes = 0;
+  std::uint64_t files = 0;      ///< 0 where a lock of an earlier torchkiln does not say
   std::int64_t uploaded_s = 0;  ///< seconds since 1970; 0 where the index does not say
   spec::Variant parts;          ///< the parts that need it; none: it is in the base that all images share
   std::optional<LockedLayer> layer;

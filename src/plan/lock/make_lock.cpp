@@ -268,6 +268,7 @@ bool take_sizes(std::vector<LockedWheel>& wheels, const std::optional<Lock>& ear
   for (std::size_t i = 0; i < wheels.size(); ++i) {
     wheels[i].size_bytes = earlier->wheels[i].size_bytes;
     wheels[i].unpacked_bytes = earlier->wheels[i].unpacked_bytes;
+    wheels[i].files = earlier->wheels[i].files;
   }
   return true;
 }
@@ -309,6 +310,7 @@ Result<void> read_wheels(std::vector<LockedWheel>& wheels, const wheel::InstallS
                                     directories[i]->file_bytes, wheels[i].size_bytes));
     wheels[i].size_bytes = directories[i]->file_bytes;
     wheels[i].unpacked_bytes = directories[i]->unpacked_bytes();
+    wheels[i].files = directories[i]->files();
     total_bytes += wheels[i].size_bytes;
     contents.push_back({wheels[i].file_name, directories[i]->entries});
   }

@@ -340,6 +340,7 @@ Result<std::vector<AddedFile>> configuration_files(const lock::Lock& lock, const
   link(prefix + "/bin/python3", "python");
   link(prefix + "/bin/python" + python, "python");
   folder(prefix + "/lib");
+  link(recipe.scheme.versioned_library(), "python3");
   link(prefix + "/lib64", "lib");
 
   for (const auto& one : own) {

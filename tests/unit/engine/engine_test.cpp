@@ -57,6 +57,7 @@ struct Kiln {
   Cache cache{folder.path("cache"), "/proc/self/exe"};
   Warnings progress;
   std::map<std::string, std::string> served;
+  IsAtTarget is_at_target;
 
   Kiln() {
     must(cache.prepare());
@@ -111,7 +112,8 @@ struct Kiln {
     HttpClient http(limits);
     std::vector<Recipe> recipes;
     for (const auto variant : variants) recipes.push_back(recipe(variant));
-    return make_layers(lock, recipes, build_root, cache, http, progress);
+    return make_layers({.lock = lock, .recipes = recipes, .build_root = build_root, .is_at_target = is_at_target},
+                       cache, http, progress);
   }
   std::size_t requests() const { return server.requests().size(); }
 };
@@ -264,7 +266,7 @@ TEST_CASE("a disk that fills up on the way is disk_full, and nothing half-made i
           for (const auto& one : names)
             if (one.starts_with(".new")) text += " and a leftover";
           const auto layers = torchkiln::sys::list_directory(t.folder.path("cache/layers"));
-          if (layers && layers->size() > 2) text += " and an entry of the layer";  // the base's entry and note
+          if (layers && layers->size() > 1) text += " and an entry of the layer";  // besides the base's
           return text;
         }) == "disk-full");
 }
@@ -280,6 +282,147 @@ TEST_CASE("one wheel is fetched when it is not there, or not whole") {
   must(torchkiln::sys::write_file(path, "damaged", 0444));
   must(fetch_wheel(locked, t.cache, http));
   CHECK(must(torchkiln::sys::read_file(path)) == t.served[locked.file_name]);
+}
+
+TEST_CASE("a layer that the catalog knows is copied from its wheel, and its digest is the proof") {
+  Kiln made, t;
+  const auto known = must(made.make());
+  t.lock = made.lock;
+  for (const auto& [name, bytes] : made.served) t.serve(name, bytes);
+  for (const auto& [key, entry] : must(made.cache.catalog().own_entries())) must(t.cache.catalog().add(key, entry));
+  const auto copied = must(t.make());
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK((copied.wheels[i].facts == known.wheels[i].facts));
+    CHECK(must(t.cache.blobs().contains_whole(copied.wheels[i].facts.digest)));
+  }
+  CHECK(t.progress.texts.empty());
+}
+
+TEST_CASE("what the catalog says wrong of a layer is told, made anew and put right") {
+  Kiln made, t;
+  const auto good = must(made.make());
+  t.lock = made.lock;
+  for (const auto& [name, bytes] : made.served) t.serve(name, bytes);
+  for (auto [key, entry] : must(made.cache.catalog().own_entries())) {
+    if (entry.origin.wheels.size() == 1) entry.facts.digest = Digest::of("something else");
+    must(t.cache.catalog().add(key, entry));
+  }
+  const auto layers = must(t.make());
+  CHECK((layers.wheels[0].facts == good.wheels[0].facts));
+  CHECK(t.progress.texts ==
+        Texts{"what is said about the layer of torchkiln wheels torch==1.0 is wrong: it was made anew"});
+  t.progress.texts.clear();
+  must(t.cache.blobs().remove(good.wheels[0].facts.digest));
+  must(t.make());
+  CHECK(t.progress.texts.empty());
+}
+
+TEST_CASE("the layers that a lock notes are known on another machine") {
+  Kiln made, t;
+  const auto parts = must(made.make());
+  record_layers(made.lock, made.recipe(), parts);
+  t.lock = made.lock;
+  for (const auto& [name, bytes] : made.served) t.serve(name, bytes);
+  const auto plan = must(plan_layers({.lock = t.lock, .recipes = std::vector{t.recipe()}},
+                                     torchkiln::layer::LayerFormat::gzip, t.cache));
+  REQUIRE(plan.images.size() == 1);
+  REQUIRE(plan.images[0].size() == 3);
+  CHECK_FALSE(plan.images[0][0].facts);
+  CHECK((plan.images[0][1].facts == parts.wheels[0].facts));
+  CHECK((plan.images[0][2].facts == parts.wheels[1].facts));
+  CHECK(plan.downloads == 4);
+  CHECK(t.requests() == 0);
+  CHECK((must(t.make()).wheels[0].facts == parts.wheels[0].facts));
+}
+
+TEST_CASE("of layers that are known and where the image goes nothing is downloaded and nothing made") {
+  Kiln made, t;
+  const auto known = must(made.make(BuildRoot::wanted));
+  t.lock = made.lock;
+  for (const auto& [key, entry] : must(made.cache.catalog().own_entries())) must(t.cache.catalog().add(key, entry));
+  std::set<Digest> there = {known.system.layer.digest, known.wheels[0].facts.digest, known.wheels[1].facts.digest};
+  t.is_at_target = [&there](const torchkiln::oci::Descriptor& blob) -> Result<bool> {
+    return there.count(blob.digest) > 0;
+  };
+  const auto bootstraps = t.mmdebstrap.calls().size();
+  const auto layers = must(t.make());
+  CHECK((layers.wheels[0].facts == known.wheels[0].facts));
+  CHECK((layers.system.layer == known.system.layer));
+  CHECK(layers.account_files(0) == known.account_files(0));
+  CHECK(t.requests() == 0);
+  CHECK(t.mmdebstrap.calls().size() == bootstraps);
+  const auto plan =
+      must(plan_layers({.lock = t.lock, .recipes = std::vector{t.recipe()}, .is_at_target = t.is_at_target},
+                       torchkiln::layer::LayerFormat::gzip, t.cache));
+  for (const auto& layer : plan.images[0]) CHECK(layer.presence == Presence::at_target);
+  CHECK(plan.downloads == 0);
+
+  // An image of them lacks their blobs, but for the configuration.
+  const auto layout = must(torchkiln::oci::Layout::create(t.folder.path("layout")));
+  const auto image = must(
+      put_image(t.lock, t.recipe(), layers, {}, torchkiln::layer::LayerFormat::gzip, t.cache, layout, t.progress));
+  const auto manifest = must(layout.read_manifest(image.descriptor));
+  REQUIRE(manifest.layers.size() == 4);
+  for (std::size_t i = 0; i < 3; ++i) CHECK_FALSE(layout.contains(manifest.layers[i].digest));
+  CHECK(layout.contains(manifest.layers[3].digest));
+  must(layout.prune());
+  CHECK(must(layout.images()).size() == 1);
+}
+
+TEST_CASE("what the verifier is compiled against is needed here, wherever it is, until the verifier is known") {
+  Kiln made, t;
+  const auto known = must(made.make(BuildRoot::wanted));
+  t.lock = made.lock;
+  for (const auto& [name, bytes] : made.served) t.serve(name, bytes);
+  for (const auto& [key, entry] : must(made.cache.catalog().own_entries())) must(t.cache.catalog().add(key, entry));
+  const auto recipes = std::vector{t.recipe()};
+  const auto source = Digest::of("the verifier's sources");
+  const LayersRequest request{
+      .lock = t.lock,
+      .recipes = recipes,
+      .build_root = BuildRoot::wanted,
+      .verifier_source = source,
+      .is_at_target = [](const torchkiln::oci::Descriptor&) -> Result<bool> { return true; }};
+  HttpClient http;
+  const std::vector<Digest> diff_ids = {known.wheels[0].facts.diff_id, known.wheels[1].facts.diff_id};
+  const torchkiln::layer::LayerFacts verifier = {Digest::of("v"), 1, Digest::of("w"), 2};
+  must(t.cache.catalog().add(verifier_key(source, known.build_root->layer.diff_id, recipes[0], diff_ids),
+                             {verifier}));
+  const auto nothing_made = must(make_layers(request, t.cache, http, t.progress));
+  REQUIRE(nothing_made[0].verifier);
+  CHECK((nothing_made[0].verifier->facts == verifier));
+  CHECK(t.requests() == 0);
+
+  auto other = request;
+  other.verifier_source = Digest::of("other sources");
+  const auto made_here = must(make_layers(other, t.cache, http, t.progress));
+  CHECK_FALSE(made_here[0].verifier);
+  CHECK(t.cache.blobs().contains(known.wheels[0].facts.digest));
+  CHECK(t.cache.blobs().contains(known.build_root->layer.digest));
+}
+
+TEST_CASE("an image in another format has the same ID, and is converted once") {
+  using torchkiln::layer::LayerFormat;
+  Kiln t;
+  const auto parts = must(t.make());
+  const auto layout = must(torchkiln::oci::Layout::create(t.folder.path("layout")));
+  const auto put = [&](LayerFormat format) {
+    const auto image = must(put_image(t.lock, t.recipe(), parts, {}, format, t.cache, layout, t.progress));
+    CHECK(must(layout.check(image, torchkiln::oci::CheckDepth::every_byte, [](std::uint64_t) {})).empty());
+    return must(layout.read_manifest(image.descriptor));
+  };
+  const auto gzip = put(LayerFormat::gzip);
+  for (const auto format : {LayerFormat::gzip_single_member, LayerFormat::zstd, LayerFormat::raw}) {
+    const auto other = put(format);
+    CHECK(other.config == gzip.config);
+    CHECK(other.layers.front().media_type == media_type(format));
+    CHECK(other.layers[1].digest != gzip.layers[1].digest);  // the base has one member
+    CHECK((put(format) == other));
+  }
+  const auto estargz = put(LayerFormat::estargz);
+  CHECK(estargz.config != gzip.config);
+  CHECK(estargz.layers.front().annotations.count("containerd.io/snapshot/stargz/toc.digest") == 1);
+  CHECK((put(LayerFormat::estargz) == estargz));
 }
 
 TEST_CASE("the lock notes which layer holds each wheel") {
@@ -301,7 +444,8 @@ TEST_CASE("an image is put together in order, is whole, and putting it together 
                                 "the verifier"};
   parts.verifier = extra;
   const auto layout = must(torchkiln::oci::Layout::create(t.folder.path("layout")));
-  const auto image = must(put_image(t.lock, t.recipe(), parts, {}, t.cache, layout));
+  const auto image = must(
+      put_image(t.lock, t.recipe(), parts, {}, torchkiln::layer::LayerFormat::gzip, t.cache, layout, t.progress));
   CHECK(image.name == "team/pytorch:2.8.0-cu128-cudnn9-py311-runtime");
   CHECK(must(layout.check(image, torchkiln::oci::CheckDepth::every_byte, [](std::uint64_t) {})).empty());
   const auto manifest = must(layout.read_manifest(image.descriptor));
@@ -323,7 +467,8 @@ TEST_CASE("an image is put together in order, is whole, and putting it together 
   CHECK(config.execution.environment.front() ==
         "PATH=/opt/kiln/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   CHECK(config.execution.labels.at("dev.torchkiln.lock") == identity(t.lock).to_string());
-  const auto again = must(put_image(t.lock, t.recipe(), parts, {}, t.cache, layout));
+  const auto again = must(
+      put_image(t.lock, t.recipe(), parts, {}, torchkiln::layer::LayerFormat::gzip, t.cache, layout, t.progress));
   CHECK(again.descriptor.digest == image.descriptor.digest);
 }
 

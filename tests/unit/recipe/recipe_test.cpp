@@ -207,6 +207,7 @@ l 777 0:0 opt/kiln/bin/python /usr/bin/python3.11
 l 777 0:0 opt/kiln/bin/python3 python
 l 777 0:0 opt/kiln/bin/python3.11 python
 d 755 0:0 opt/kiln/lib 
+l 777 0:0 opt/kiln/lib/python3.11 python3
 l 777 0:0 opt/kiln/lib64 lib
 )");
 }
@@ -431,7 +432,7 @@ TEST_CASE("where NVIDIA's wheels bring nvcc, devel has a CUDA_HOME; elsewhere no
   CHECK(variable({Part::ssh}, "CUDA_HOME") == "(none)");
   const auto links = paths({Part::devel, Part::ssh});
   CHECK(std::count(links.begin(), links.end(),
-                   "usr/local/cuda -> /opt/kiln/lib/python3.11/site-packages/nvidia/cu13") == 1);
+                   "usr/local/cuda -> /opt/kiln/lib/python3/site-packages/nvidia/cu13") == 1);
   CHECK(variable({Part::devel}, "CUDA_HOME") == "/usr/local/cuda");
   CHECK(variable({Part::devel}, "LD_LIBRARY_PATH") == "/usr/local/cuda/lib64");
   CHECK(variable({Part::devel}, "PATH") ==

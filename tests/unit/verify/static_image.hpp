@@ -94,7 +94,7 @@ class StaticImage {
               elf_with_section(".nv_fatbin", fat_binary({70, 90}) + std::string(8, '\0') + fat_binary({70, 90}))}});
   }
 
-  static constexpr const char* k_site_packages = "opt/kiln/lib/python3.11/site-packages/";
+  static constexpr const char* k_site_packages = "opt/kiln/lib/python3/site-packages/";
 
   void write(const std::string& path, const std::string& bytes, int layer = 0) {
     const auto file = folder.path("layer-" + std::to_string(layer)) / path;

@@ -44,7 +44,7 @@ const Mutant k_mutants[] = {
      "static.blobs", "digest"},
     {"a corrupted byte in an installed file",
      [](StaticImage& image) { image.write(k_site + "numpy/__init__.py", "array = lisT\n", 1); }, "static.records",
-     "/opt/kiln/lib/python3.11/site-packages/numpy/__init__.py is not what its RECORD says"},
+     "/opt/kiln/lib/python3/site-packages/numpy/__init__.py is not what its RECORD says"},
     {"a swapped library",
      [](StaticImage& image) {
        image.write(k_site + "torch/lib/libtorch_cuda.so",

@@ -19,7 +19,7 @@ using torchkiln::test::WheelFile;
 
 namespace {
 
-const std::string k_site = "opt/kiln/lib/python3.11/site-packages/";
+const std::string k_site = "opt/kiln/lib/python3/site-packages/";
 
 struct Installed {
   std::string content;
@@ -137,6 +137,17 @@ TEST_CASE("the parts of .data go where the venv scheme has them, and RECORD lead
   CHECK(checked_by_python(files, k_site + "Demo-1.0.dist-info/RECORD").empty());
 }
 
+TEST_CASE("data below the interpreter's library folder goes where the link leads, and RECORD says so") {
+  const Plan plan;
+  WheelBuilder builder;
+  builder.files["demo-1.0.data/data/lib/python3.11/site-packages/demo/extra.py"] = {"x"};
+  builder.files["demo-1.0.data/data/lib/other"] = {"y"};
+  const auto files = plan.of(builder);
+  CHECK(files.count(k_site + "demo/extra.py"));
+  CHECK(files.count("opt/kiln/lib/other"));
+  CHECK_THAT(files.at(k_site + "demo-1.0.dist-info/RECORD").content, Catch::Matchers::Contains("demo/extra.py,"));
+}
+
 TEST_CASE("another prefix and Python version lead to other places") {
   Plan plan;
   plan.scheme = {"usr/local", "3.13"};
@@ -145,7 +156,7 @@ TEST_CASE("another prefix and Python version lead to other places") {
   builder.files["demo-1.0.data/headers/d.h"] = {""};
   builder.files["demo-1.0.data/scripts/run"] = {"#!python\n"};
   const auto files = plan.of(builder);
-  CHECK(files.count("usr/local/lib/python3.13/site-packages/demo.py"));
+  CHECK(files.count("usr/local/lib/python3/site-packages/demo.py"));
   CHECK(files.count("usr/local/include/site/python3.13/demo/d.h"));
   CHECK(files.at("usr/local/bin/run").content == "#!/usr/local/bin/python\n");
 }
@@ -288,7 +299,7 @@ TEST_CASE("a wheel that installs one path twice, or a file where it needs a fold
 TEST_CASE("no wheel replaces the environment's own files") {
   const Plan plan;
   for (const char* path : {"scripts/python", "scripts/python3", "scripts/python3.11", "data/pyvenv.cfg",
-                           "data/lib64", "data/lib64/x", "data/bin/python"}) {
+                           "data/lib64", "data/lib64/x", "data/bin/python", "data/lib/python3.11"}) {
     WheelBuilder builder;
     builder.files["demo-1.0.data/" + std::string(path)] = {""};
     CHECK_THAT(plan.refusal(builder), Catch::Matchers::StartsWith("it would replace /opt/kiln/"));
