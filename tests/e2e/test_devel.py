@@ -122,6 +122,10 @@ class Devel(unittest.TestCase):
         first, last = (float(word) for word in self.inside(build, app_cpp=PROGRAM, CMakeLists_txt=CMAKE).split())
         self.assertLess(last, first / 20)
 
+    def test_the_diffusion_example_learns_compiled(self):
+        text = (kiln.SOURCE / "examples/training/diffusion.py").read_text()
+        self.assertIn("compiled on cpu", self.inside("python diffusion.py", diffusion_py=text))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -4,6 +4,8 @@ that a change moves only what changed. With the stand-in for PyTorch, from real 
 import contextlib
 import json
 import pathlib
+import tarfile
+import tomllib
 import unittest
 
 import kiln
@@ -167,6 +169,45 @@ class Layers(unittest.TestCase):
             done = self.torchkiln("cache", "catalog", "pull", f"{registry}/team/nothing:1", check=False)
             self.assertEqual(done.returncode, 3)
             self.assertIn("there is nothing under", done.stderr)
+
+    def test_bytecode_is_a_layer_that_python_takes_and_that_has_the_same_bytes_each_time(self):
+        layouts = []
+        for name in ("bytecode", "bytecode-again"):
+            project = self.work / name
+            project.mkdir()
+            for file in ("kiln.lock", "pylock.toml"):
+                (project / file).write_text((self.project / file).read_text())
+            self.write_spec(project)
+            (project / "kiln.toml").write_text((project / "kiln.toml").read_text().replace("[image]", "[image]\nbytecode = true", 1))
+            self.torchkiln("build", "--json", cache=self.cache if name == "bytecode" else self.work / "bytecode-cache", project=project)
+            layouts.append(project / "kiln.oci")
+        plain, manifest = manifest_of(self.project / "kiln.oci"), manifest_of(layouts[0])
+        self.assertEqual(manifest, manifest_of(layouts[1]))
+        (digest,) = {layer["digest"] for layer in manifest["layers"][:-1]} - {layer["digest"] for layer in plain["layers"][:-1]}
+        lock = tomllib.loads((self.work / "bytecode/kiln.lock").read_text())
+        self.assertEqual(lock["bytecode"]["layer"], digest)
+
+        bundle = self.work / "bytecode-bundle"
+        tag = json.loads((layouts[0] / "index.json").read_text())["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
+        kiln.run(["umoci", "unpack", "--image", f"{layouts[0]}:{tag}", bundle])
+        with tarfile.open(layouts[0] / "blobs/sha256" / digest.removeprefix("sha256:")) as layer:
+            compiled = [name for name in layer.getnames() if name.endswith(".pyc")]
+        check = (
+            "import importlib.util, marshal, sys\n"
+            "for cached in sys.stdin.read().split():\n"
+            "    data = open(cached, 'rb').read()\n"
+            "    path = importlib.util.source_from_cache(cached)\n"
+            "    source = open(path, 'rb').read()\n"
+            "    assert data[:4] == importlib.util.MAGIC_NUMBER and data[4:8] == b'\\1\\0\\0\\0', cached\n"
+            "    assert data[8:16] == importlib.util.source_hash(source), cached\n"
+            "    assert marshal.loads(data[16:]) == compile(source, path, 'exec', dont_inherit=True), cached\n"
+        )
+        kiln.run(["chroot", bundle / "rootfs", "/usr/bin/python3.11", "-c", check], input="\n".join("/" + name for name in compiled))
+        self.assertGreater(len(compiled), 100)
+        report = "import bigdata, pip, sys; print(sys.flags.dont_write_bytecode, bigdata.__cached__)"
+        done = self.torchkiln("run", f"oci:{layouts[0]}:{tag}", "--", "python", "-v", "-c", report)
+        self.assertIn("bigdata/__pycache__/__init__.cpython-311.pyc matches", done.stderr)
+        kiln.remove(bundle)
 
     def test_a_change_moves_only_what_changed(self):
         has = self.project / "kiln.oci"

@@ -18,12 +18,18 @@ const std::map<std::string, std::string>& ImageLayers::account_files(std::size_t
   return system.files;
 }
 
-std::vector<ReadyLayer> ImageLayers::in_order(const recipe::Recipe& recipe, const std::string& os) const {
+std::vector<ReadyLayer> ImageLayers::below_parts(const std::string& os) const {
   auto all = image;
   if (image.empty()) all.push_back({system.layer, fmt::format("torchkiln system {}", os)});
   if (system_packages) all.push_back({system_packages->layer, fmt::format("torchkiln packages of {}", os)});
   if (python) all.push_back(*python);
   all.insert(all.end(), wheels.begin(), wheels.end());
+  return all;
+}
+
+std::vector<ReadyLayer> ImageLayers::in_order(const recipe::Recipe& recipe, const std::string& os) const {
+  auto all = below_parts(os);
+  if (bytecode) all.push_back(*bytecode);
   if (verifier) all.push_back(*verifier);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].packages)
@@ -119,19 +125,19 @@ Result<void> add_configuration_layers_below(const lock::Lock& lock, spec::Varian
 }
 
 void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& layers) {
-  const auto record = [&lock](const recipe::WheelLayers& plan, const std::vector<ReadyLayer>& ready) {
+  const auto locked = [](const layer::LayerFacts& facts) {
+    return lock::LockedLayer{facts.digest, facts.diff_id, facts.size_bytes, facts.unpacked_bytes};
+  };
+  const auto record = [&lock, &locked](const recipe::WheelLayers& plan, const std::vector<ReadyLayer>& ready) {
     for (std::size_t i = 0; i < plan.size(); ++i)
-      for (const auto wheel : plan[i]) {
-        const auto& facts = ready[i].facts;
-        lock.wheels[wheel].layer =
-            lock::LockedLayer{facts.digest, facts.diff_id, facts.size_bytes, facts.unpacked_bytes};
-      }
+      for (const auto wheel : plan[i]) lock.wheels[wheel].layer = locked(ready[i].facts);
   };
   record(recipe.wheel_layers, layers.wheels);
   for (std::size_t i = 0; i < recipe.parts.size(); ++i)
     record(recipe.parts[i].wheel_layers, layers.parts[i].wheels);
   for (std::size_t i = 0; i < recipe.extensions.size(); ++i)
     record(recipe.extensions[i].wheel_layers, layers.extensions[i].wheels);
+  if (layers.bytecode) lock.bytecode = locked(layers.bytecode->facts);
 }
 
 }  // namespace torchkiln::engine

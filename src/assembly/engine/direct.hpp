@@ -50,6 +50,7 @@ struct ImageLayers {
   std::optional<layer::DeltaFacts> system_packages;  ///< these packages, where there is a base image
   std::optional<ReadyLayer> python;                  ///< an interpreter that is not the system's
   std::vector<ReadyLayer> wheels;                    ///< in the order of Recipe::wheel_layers
+  std::optional<ReadyLayer> bytecode;  ///< known and there, or make_bytecode_layer()'s
   std::vector<PartLayers> parts;                     ///< in the order of Recipe::parts
   std::vector<ExtensionLayers> extensions;           ///< in the order of Recipe::extensions
   /// The root that the verifier is compiled in, when it was asked for.
@@ -60,7 +61,9 @@ struct ImageLayers {
 
   /// The account files of the highest layer that has some, below the extensions from `extension` on.
   const std::map<std::string, std::string>& account_files(std::size_t extension) const;
-  /// All of them but the build root, lowest first: system, wheels, verifier, parts, extensions.
+  /// System and wheels, lowest first: what all variants stand on.
+  std::vector<ReadyLayer> below_parts(const std::string& os) const;
+  /// All of them but the build root, lowest first: system, wheels, bytecode, verifier, parts, extensions.
   std::vector<ReadyLayer> in_order(const recipe::Recipe& recipe, const std::string& os) const;
 };
 
@@ -76,6 +79,8 @@ struct LayersRequest {
   /// With BuildRoot::wanted, the verifier's sources: neither they nor what they are compiled against is needed when
   /// their layer is known and there.
   std::optional<base::Digest> verifier_source = std::nullopt;
+  /// What compiles Python (bytecode_compiler_digest()), where images have bytecode.
+  std::optional<base::Digest> bytecode_compiler = std::nullopt;
   IsAtTarget is_at_target = {};  ///< from any thread
 };
 
@@ -101,7 +106,7 @@ struct LayersPlan {
 /// Looks what is known and there; nothing is made or downloaded.
 base::Result<LayersPlan> plan_layers(const LayersRequest& request, layer::LayerFormat format, const Cache& cache);
 
-/// Has every layer of these recipes but verifier and configuration, making and downloading what is neither in the
+/// Has every layer of these recipes but bytecode, verifier and configuration, making and downloading what is neither in the
 /// cache nor at the target, at once for all of them. Large wheels are removed from the cache once they are layers:
 /// their bytes are in there.
 base::Result<std::vector<ImageLayers>> make_layers(const LayersRequest& request, const Cache& cache,
@@ -133,7 +138,7 @@ base::Result<void> add_configuration_layers_below(const lock::Lock& lock, spec::
 base::Result<layer::LayerFacts> make_file_layer(std::vector<recipe::AddedFile> files, std::int64_t time_s,
                                                 const sys::BlobStore& store);
 
-/// Notes in the lock which layer holds each wheel.
+/// Notes in the lock which layer holds each wheel, and the bytecode.
 void record_layers(lock::Lock& lock, const recipe::Recipe& recipe, const ImageLayers& layers);
 
 }  // namespace torchkiln::engine

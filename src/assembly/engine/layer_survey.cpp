@@ -1,5 +1,6 @@
 #include "assembly/engine/layer_survey.hpp"
 
+#include "assembly/engine/bytecode.hpp"
 #include "assembly/engine/verifier.hpp"
 #include "assembly/layer/wheel_layer.hpp"
 #include "foundation/base/text.hpp"
@@ -11,7 +12,6 @@
 namespace torchkiln::engine {
 
 using base::Result;
-using Claims = std::vector<std::optional<layer::LayerFacts>>;
 
 namespace {
 
@@ -65,10 +65,10 @@ LayerSurvey::LayerSurvey(const LayersRequest& request, const Cache& cache) : m_r
 Result<LayerSurvey> LayerSurvey::make(const LayersRequest& request, const Cache& cache) {
   LayerSurvey survey(request, cache);
   survey.gather();
-  Claims verifier_claims;
-  for (const auto& recipe : request.recipes) verifier_claims.push_back(survey.verifier_claim(recipe));
-  TK_CHECK(survey.ask_target(verifier_claims));
-  survey.decide(verifier_claims);
+  for (const auto& recipe : request.recipes) survey.m_verifier_claims.push_back(survey.verifier_claim(recipe));
+  survey.m_bytecode_claim = survey.bytecode_claim();
+  TK_CHECK(survey.ask_target());
+  survey.decide();
   return survey;
 }
 
@@ -203,18 +203,32 @@ std::optional<layer::LayerFacts> LayerSurvey::claim_of(const std::vector<std::si
   return locked_claim(m_request.lock, wheels);
 }
 
-std::optional<layer::LayerFacts> LayerSurvey::verifier_claim(const recipe::Recipe& recipe) const {
-  if (m_request.build_root != BuildRoot::wanted || !m_request.verifier_source) return std::nullopt;
-  const auto& root = roots.at(build_root().key());
-  if (!root.facts) return std::nullopt;
+std::optional<std::vector<base::Digest>> LayerSurvey::claimed_diff_ids(const recipe::WheelLayers& layers) const {
   std::vector<base::Digest> diff_ids;
-  for (const auto& wheels : recipe.wheel_layers) {
+  for (const auto& wheels : layers) {
     const auto& claim = wheel_layers.at(wheels_key(wheels)).claim;
     if (!claim) return std::nullopt;
     diff_ids.push_back(claim->diff_id);
   }
+  return diff_ids;
+}
+
+std::optional<layer::LayerFacts> LayerSurvey::bytecode_claim() const {
+  const auto& system = roots.at(root_for({}).key());
+  const auto diff_ids = claimed_diff_ids(m_request.recipes.front().wheel_layers);
+  if (!m_request.bytecode_compiler || !system.facts || !diff_ids || (python && !python->facts))
+    return std::nullopt;
+  const auto& interpreter = python ? python->facts->diff_id : system.facts->layer.diff_id;
+  return m_cache.catalog().find(bytecode_key(*m_request.bytecode_compiler, interpreter, *diff_ids));
+}
+
+std::optional<layer::LayerFacts> LayerSurvey::verifier_claim(const recipe::Recipe& recipe) const {
+  if (m_request.build_root != BuildRoot::wanted || !m_request.verifier_source) return std::nullopt;
+  const auto& root = roots.at(build_root().key());
+  const auto diff_ids = claimed_diff_ids(recipe.wheel_layers);
+  if (!root.facts || !diff_ids) return std::nullopt;
   return m_cache.catalog().find(
-      verifier_key(*m_request.verifier_source, root.facts->layer.diff_id, recipe, diff_ids));
+      verifier_key(*m_request.verifier_source, root.facts->layer.diff_id, recipe, *diff_ids));
 }
 
 bool LayerSurvey::is_in_cache(const layer::LayerFacts& facts) const {
@@ -232,7 +246,7 @@ std::uint64_t LayerSurvey::wheel_bytes(const SurveyedWheels& layer) const {
   return total;
 }
 
-Result<void> LayerSurvey::ask_target(const Claims& verifier_claims) {
+Result<void> LayerSurvey::ask_target() {
   if (!m_request.is_at_target) return {};
   std::map<base::Digest, layer::LayerFacts> asked;
   const auto ask = [&](const layer::LayerFacts& facts) {
@@ -246,8 +260,9 @@ Result<void> LayerSurvey::ask_target(const Claims& verifier_claims) {
     if (wheels.claim) ask(*wheels.claim);
   for (const auto* layer : {&python, &toolkit})
     if (*layer && (*layer)->facts) ask(*(*layer)->facts);
-  for (const auto& claim : verifier_claims)
+  for (const auto& claim : m_verifier_claims)
     if (claim) ask(*claim);
+  if (m_bytecode_claim) ask(*m_bytecode_claim);
   std::mutex mutex;
   sys::Workers workers(k_asked_at_once);
   for (const auto& entry : asked)
@@ -265,13 +280,18 @@ void LayerSurvey::want_in_cache(SurveyedRoot& root) const {
   root.is_missing = !root.facts || !is_in_cache(root.facts->layer);
 }
 
-void LayerSurvey::decide(const Claims& verifier_claims) {
-  const auto is_there = [&](const layer::LayerFacts& facts) { return presence(facts) != Presence::absent; };
+void LayerSurvey::decide() {
+  if (m_bytecode_claim && presence(*m_bytecode_claim) != Presence::absent) bytecode = m_bytecode_claim;
+  // What compiles Python runs in the image, and that takes the layers themselves.
+  const bool runs_image = m_request.bytecode_compiler && !bytecode;
+  const auto is_there = [&](const layer::LayerFacts& facts) {
+    return runs_image ? is_in_cache(facts) : presence(facts) != Presence::absent;
+  };
   bool compiles = m_request.build_root == BuildRoot::wanted;
-  if (compiles && std::all_of(verifier_claims.begin(), verifier_claims.end(),
+  if (compiles && std::all_of(m_verifier_claims.begin(), m_verifier_claims.end(),
                               [&](const auto& claim) { return claim && is_there(*claim); })) {
     compiles = false;
-    verifiers = verifier_claims;
+    verifiers = m_verifier_claims;
   }
   verifiers.resize(m_request.recipes.size());
 
@@ -285,8 +305,7 @@ void LayerSurvey::decide(const Claims& verifier_claims) {
       for (const auto& wheels : recipe.wheel_layers) compiled_against.insert(wheels_key(wheels));
   for (auto& [key, layer] : wheel_layers) {
     if (!layer.claim) continue;
-    const auto where = presence(*layer.claim);
-    if (where == Presence::in_cache || (where == Presence::at_target && !compiled_against.count(key)))
+    if (is_in_cache(*layer.claim) || (is_there(*layer.claim) && !compiled_against.count(key)))
       layer.facts = layer.claim;
   }
   // Deltas compare roots, whose blobs they need.

@@ -85,6 +85,8 @@ class LayerSurvey {
   std::optional<SurveyedArchives> python, toolkit;
   /// The verifier's layer of each recipe, where it is known and there.
   std::vector<std::optional<layer::LayerFacts>> verifiers;
+  /// The layer of bytecode, which all recipes share, where it is known and there.
+  std::optional<layer::LayerFacts> bytecode;
 
  private:
   LayerSurvey(const LayersRequest& request, const Cache& cache);
@@ -99,8 +101,11 @@ class LayerSurvey {
   void gather_delta(const SurveyedRoot& lower, const SurveyedRoot& upper);
   std::optional<layer::LayerFacts> claim_of(const std::vector<std::size_t>& wheels) const;
   std::optional<layer::LayerFacts> verifier_claim(const recipe::Recipe& recipe) const;
-  base::Result<void> ask_target(const std::vector<std::optional<layer::LayerFacts>>& verifier_claims);
-  void decide(const std::vector<std::optional<layer::LayerFacts>>& verifier_claims);
+  std::optional<layer::LayerFacts> bytecode_claim() const;
+  /// The claims' diff_ids; nothing when one has no claim.
+  std::optional<std::vector<base::Digest>> claimed_diff_ids(const recipe::WheelLayers& layers) const;
+  base::Result<void> ask_target();
+  void decide();
   bool is_in_cache(const layer::LayerFacts& facts) const;
   /// The root's blob itself is needed.
   void want_in_cache(SurveyedRoot& root) const;
@@ -110,6 +115,8 @@ class LayerSurvey {
 
   LayersRequest m_request;
   const Cache& m_cache;
+  std::vector<std::optional<layer::LayerFacts>> m_verifier_claims;
+  std::optional<layer::LayerFacts> m_bytecode_claim;
   std::vector<const lock::Lock*> m_levels;  ///< the lowest first; the request's own last
   std::set<base::Digest> m_at_target;
 };

@@ -1,6 +1,7 @@
 // The second half of the direct engine: makes what the survey found missing. Downloads, the bootstraps of Debian
 // bases and the conversion of wheels overlap.
 
+#include "assembly/engine/bytecode.hpp"
 #include "assembly/engine/download_list.hpp"
 #include "assembly/engine/layer_survey.hpp"
 #include "assembly/engine/verifier.hpp"
@@ -327,6 +328,7 @@ class LayersBuilder {
     if (const auto& verifier = m_survey.verifiers[image])
       layers.verifier = ReadyLayer{*verifier, verifier_made_by(*m_request.verifier_source)};
     layers.wheels = ready(recipe.wheel_layers);
+    if (m_survey.bytecode) layers.bytecode = ReadyLayer{*m_survey.bytecode, std::string(k_bytecode_made_by)};
     spec::Variant below;
     for (const auto& plan : recipe.parts) {
       PartLayers part;

@@ -1,5 +1,6 @@
 // What the direct engine would do, without doing it.
 
+#include "assembly/engine/bytecode.hpp"
 #include "assembly/engine/download_list.hpp"
 #include "assembly/engine/layer_survey.hpp"
 #include "assembly/engine/pack_layers.hpp"
@@ -71,6 +72,7 @@ Result<LayersPlan> plan_layers(const LayersRequest& request, layer::LayerFormat 
       add_packages("torchkiln packages of " + request.lock.resolution.os, survey.image_root(), survey.root_for({}));
     if (survey.python) layers.push_back(planned(python_made_by(request.lock), {}, survey.python->facts));
     add_wheels(recipe.wheel_layers);
+    if (request.bytecode_compiler) layers.push_back(planned(std::string(k_bytecode_made_by), {}, survey.bytecode));
     if (request.verifier_source)
       layers.push_back(planned(verifier_made_by(*request.verifier_source), {}, survey.verifiers[i]));
     spec::Variant below;

@@ -1,5 +1,6 @@
 #include "interface/cli/steps.hpp"
 
+#include "assembly/engine/bytecode.hpp"
 #include "assembly/engine/context.hpp"
 #include "assembly/engine/pack_layers.hpp"
 #include "assembly/engine/verifier.hpp"
@@ -275,6 +276,10 @@ Result<std::vector<console::BuiltImage>> build_directly(const Project& project, 
   std::vector<console::BuiltImage> built(recipes.size());
   for (std::size_t i = 0; i < recipes.size(); ++i) {
     auto& layers = family[i];
+    if (project.spec.image.bytecode && !layers.bytecode) {
+      TK_TRY(layers.bytecode, engine::make_bytecode_layer(lock, recipes[i], layers, images / "bytecode",
+                                                          session.cache(), session.progress()));
+    }
     if (project.spec.image.verifier && !layers.verifier) {
       TK_TRY(layers.verifier, engine::make_verifier_layer(lock, recipes[i], layers, images / "verifier",
                                                           session.cache(), session.progress()));
@@ -308,8 +313,11 @@ Result<engine::LayersRequest> layers_request(const Project& project, const lock:
                                              const std::vector<recipe::Recipe>& recipes, const BuildTarget& target,
                                              Session& session) {
   engine::LayersRequest request{.lock = lock, .recipes = recipes};
+  TK_TRY(const auto images, session.data_folder("images"));
+  if (project.spec.image.bytecode) {
+    TK_TRY(request.bytecode_compiler, engine::bytecode_compiler_digest(images / "bytecode"));
+  }
   if (project.spec.image.verifier) {
-    TK_TRY(const auto images, session.data_folder("images"));
     request.build_root = engine::BuildRoot::wanted;
     TK_TRY(request.verifier_source, engine::verifier_source_digest(images / "verifier"));
   }
@@ -362,6 +370,8 @@ Result<std::vector<console::BuiltImage>> build_images(const Project& project, lo
   TK_CHECK(fetch_base_image(project.spec, lock, session));
   TK_TRY(const auto layout, oci::Layout::create(target.layout));
   TK_TRY(const auto recipes, make_recipes(project, lock));
+  if (project.spec.image.bytecode && builder != engine::Builder::direct)
+    session.progress().warn("bytecode = true is for images that are built directly: this one goes without");
   const auto verifier = project.spec.image.verifier ? engine::Verifier::in_the_image : engine::Verifier::left_out;
   TK_TRY(auto built, builder == engine::Builder::direct
                          ? build_directly(project, std::move(lock), recipes, target, layout, session)

@@ -61,6 +61,7 @@ std::string canonical_json(const Spec& spec) {
   };
   // What came later is there only where it says something: a lock stays current when torchkiln learns a new word.
   if (!spec.image.verifier) json["image"]["verifier"] = false;
+  if (spec.image.bytecode) json["image"]["bytecode"] = true;
   if (spec.below) json["extends"] = spec.below->hex();
   if (spec.base.image) json["base"]["image"] = spec.base.image->value;
   if (const auto& archive = spec.base.python)

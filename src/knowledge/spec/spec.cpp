@@ -50,6 +50,7 @@ void read_image(Table table, Image& image) {
                    {"leave it out for the runtime variant"});
   }
   if (const auto verifier = table.boolean("verifier")) image.verifier = verifier->value;
+  if (const auto bytecode = table.boolean("bytecode")) image.bytecode = bytecode->value;
   table.finish();
 }
 

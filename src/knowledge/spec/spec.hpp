@@ -66,6 +66,7 @@ struct Image {
   Placed<std::string> name{"torchkiln/pytorch", {}};  ///< an OCI repository name without a tag
   std::vector<Variant> variants{Variant()};           ///< in the order written, each once
   bool verifier = true;                               ///< without it, only level static can be reached
+  bool bytecode = false;                              ///< Python's, of the wheels that all variants share
 };
 
 /// The user that the image's processes run as.

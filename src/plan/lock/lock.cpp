@@ -204,6 +204,22 @@ std::string parts_line(const std::vector<std::string>& names) {
   return names.empty() ? std::string() : "parts = " + toml_array(names) + "\n";
 }
 
+LockedLayer read_layer(document::Table& table) {
+  LockedLayer layer;
+  layer.digest = read_digest(table, "layer");
+  layer.diff_id = read_digest(table, "diff_id");
+  layer.size_bytes = read_size(table, "layer_size");
+  if (table.has("layer_unpacked_size")) layer.unpacked_bytes = read_size(table, "layer_unpacked_size");
+  return layer;
+}
+
+std::string layer_text(const LockedLayer& layer) {
+  auto text = fmt::format("layer = {}\ndiff_id = {}\nlayer_size = {}\n", toml_string(layer.digest.to_string()),
+                          toml_string(layer.diff_id.to_string()), layer.size_bytes);
+  if (layer.unpacked_bytes) text += fmt::format("layer_unpacked_size = {}\n", layer.unpacked_bytes);
+  return text;
+}
+
 LockedWheel read_wheel(document::Table& table) {
   LockedWheel wheel;
   wheel.name = read_plain(table, "name");
@@ -221,14 +237,7 @@ LockedWheel read_wheel(document::Table& table) {
     wheel.uploaded_s = time.value_or(0);
   }
   wheel.parts = read_parts(table, BuildRoot::refused).variant;
-  if (table.has("layer")) {
-    LockedLayer layer;
-    layer.digest = read_digest(table, "layer");
-    layer.diff_id = read_digest(table, "diff_id");
-    layer.size_bytes = read_size(table, "layer_size");
-    if (table.has("layer_unpacked_size")) layer.unpacked_bytes = read_size(table, "layer_unpacked_size");
-    wheel.layer = layer;
-  }
+  if (table.has("layer")) wheel.layer = read_layer(table);
   table.finish();
   return wheel;
 }
@@ -378,6 +387,10 @@ Result<Lock> parse(std::string_view toml, const std::string& file) {
   for (auto& table : root.tables("archive")) lock.archives.push_back(read_archive(table));
   if (auto table = root.table("base")) lock.base = read_base(root, *table);
   if (auto table = root.table("python")) lock.python = read_archive(*table);
+  if (auto table = root.table("bytecode")) {
+    lock.bytecode = read_layer(*table);
+    table->finish();
+  }
   if (const auto toolkit = root.boolean("toolkit_in_base")) lock.has_toolkit_in_base = toolkit->value;
   root.finish();
   TK_CHECK(document.check());
@@ -410,13 +423,7 @@ std::string to_toml(const Lock& lock) {
     text += parts_line(names_of(wheel.parts));
     if (wheel.files) text += fmt::format("files = {}\n", wheel.files);
     if (wheel.uploaded_s) text += "uploaded = " + toml_string(base::format_time(wheel.uploaded_s)) + "\n";
-    if (wheel.layer) {
-      text +=
-          fmt::format("layer = {}\ndiff_id = {}\nlayer_size = {}\n", toml_string(wheel.layer->digest.to_string()),
-                      toml_string(wheel.layer->diff_id.to_string()), wheel.layer->size_bytes);
-      if (wheel.layer->unpacked_bytes)
-        text += fmt::format("layer_unpacked_size = {}\n", wheel.layer->unpacked_bytes);
-    }
+    if (wheel.layer) text += layer_text(*wheel.layer);
   }
   for (const auto& deb : lock.debs)
     text += fmt::format(
@@ -426,6 +433,7 @@ std::string to_toml(const Lock& lock) {
   for (const auto& archive : lock.archives) text += archive_text("[[archive]]", archive);
   if (lock.base) text += base_text(lock);
   if (lock.python) text += archive_text("[python]", *lock.python);
+  if (lock.bytecode) text += "\n[bytecode]\n" + layer_text(*lock.bytecode);
   return text;
 }
 

@@ -102,6 +102,7 @@ struct Lock {
   std::vector<LockedArchive> archives;  ///< of the CUDA toolkit
   std::optional<LockedBase> base;
   std::optional<LockedArchive> python;  ///< the archive that the interpreter is in
+  std::optional<LockedLayer> bytecode;  ///< the layer of Python's bytecode, once it has been made
   bool has_toolkit_in_base = false;     ///< whether the devel part takes the base image's CUDA toolkit
   /// The identity of the lock below, where the spec extends another: all that it pins is here too.
   std::optional<base::Digest> extends;

@@ -119,8 +119,10 @@ TEST_CASE("a lock that is written, read and written again is the same bytes") {
   strange.wheels.clear();
   strange.debs.clear();
   strange.resolution.cudnn.clear();
+  strange.bytecode = LockedLayer{Digest::of("layer"), Digest::of("diff"), 5, 7};
   CHECK(to_toml(must(parse(to_toml(strange), "kiln.lock"))) == to_toml(strange));
   CHECK(must(parse(to_toml(strange), "kiln.lock")).requested == strange.requested);
+  CHECK(must(parse(to_toml(strange), "kiln.lock")).bytecode == strange.bytecode);
 }
 
 TEST_CASE("what a lock does not know is an error with its place and the nearest known word") {
@@ -215,6 +217,7 @@ TEST_CASE("locks that give the same image have one identity") {
   CHECK(identity_of([](Lock& l) { l.wheels[0].url = "https://other.example/x"; }) == same);
   CHECK(identity_of([](Lock& l) { l.debs[0].url = "http://other.example/x"; }) == same);
   CHECK(identity_of([](Lock& l) { l.wheels[2].layer.reset(); }) == same);
+  CHECK(identity_of([](Lock& l) { l.bytecode = LockedLayer{}; }) == same);
   CHECK(identity_of([](Lock& l) { l.matrix_revision = Digest::of("newer"); }) == same);
   CHECK(identity_of([](Lock& l) { l.spec_digest = Digest::of("other"); }) == same);
   CHECK(identity_of([](Lock& l) { l.resolution.index = "pytorch"; }) == same);

@@ -300,14 +300,17 @@ TEST_CASE("a variant is a set of parts, written in any order and shown in one") 
   CHECK_FALSE(Variant().has_any_of({Part::devel, Part::ssh}));
 }
 
-TEST_CASE("the verifier and the toolkit's source change the meaning only where they are given") {
+TEST_CASE("the verifier, bytecode and the toolkit's source change the meaning only where they are given") {
   const auto spec = parse_good(std::string(k_schema) + "[image]\nverifier = false\n[devel]\ncuda = \"wheels\"\n");
   CHECK_FALSE(spec.image.verifier);
   CHECK(spec.devel.cuda->value == ToolkitSource::wheels);
   CHECK(canonical_json(spec).find(R"("variants":["runtime"],"verifier":false})") != std::string::npos);
   CHECK(canonical_json(spec).ends_with(R"("devel":{"cuda":"wheels"}})"));
-  CHECK(canonical_json(parse_good(std::string(k_schema) + "[image]\nverifier = true\n")) ==
+  CHECK(canonical_json(parse_good(std::string(k_schema) + "[image]\nverifier = true\nbytecode = false\n")) ==
         canonical_json(parse_good(std::string(k_schema))));
+  const auto compiled = parse_good(std::string(k_schema) + "[image]\nbytecode = true\n");
+  CHECK(compiled.image.bytecode);
+  CHECK(canonical_json(compiled).find(R"("bytecode":true)") != std::string::npos);
 }
 
 TEST_CASE("a spec on top of another has all that one says: packages and GPUs add up, the rest is replaced") {
