@@ -1,5 +1,6 @@
 #include "assembly/engine/direct.hpp"
 #include "assembly/engine/image.hpp"
+#include "assembly/engine/bytecode.hpp"
 #include "assembly/engine/verifier.hpp"
 #include "foundation/base/text.hpp"
 #include "support/bootstrap.hpp"
@@ -399,6 +400,39 @@ TEST_CASE("what the verifier is compiled against is needed here, wherever it is,
   CHECK_FALSE(made_here[0].verifier);
   CHECK(t.cache.blobs().contains(known.wheels[0].facts.digest));
   CHECK(t.cache.blobs().contains(known.build_root->layer.digest));
+}
+
+TEST_CASE("what Python's bytecode is made of is needed here, all of it, until the bytecode is known") {
+  Kiln made, t;
+  const auto known = must(made.make());
+  t.lock = made.lock;
+  for (const auto& [name, bytes] : made.served) t.serve(name, bytes);
+  for (const auto& [key, entry] : must(made.cache.catalog().own_entries())) must(t.cache.catalog().add(key, entry));
+  const auto recipes = std::vector{t.recipe()};
+  const LayersRequest request{
+      .lock = t.lock,
+      .recipes = recipes,
+      .bytecode_compiler = Digest::of("the compiler"),
+      .is_at_target = [](const torchkiln::oci::Descriptor&) -> Result<bool> { return true; }};
+  HttpClient http;
+  const std::vector<Digest> diff_ids = {known.wheels[0].facts.diff_id, known.wheels[1].facts.diff_id};
+  const torchkiln::layer::LayerFacts bytecode = {Digest::of("b"), 1, Digest::of("c"), 2};
+  must(t.cache.catalog().add(bytecode_key(*request.bytecode_compiler, known.system.layer.diff_id, diff_ids),
+                             {bytecode}));
+  const auto nothing_made = must(make_layers(request, t.cache, http, t.progress));
+  REQUIRE(nothing_made[0].bytecode);
+  CHECK((nothing_made[0].bytecode->facts == bytecode));
+  CHECK(t.requests() == 0);
+  record_layers(t.lock, recipes[0], nothing_made[0]);
+  CHECK(t.lock.bytecode->diff_id == bytecode.diff_id);
+  const auto ordered = nothing_made[0].in_order(recipes[0], "debian-12");
+  CHECK(ordered.back().made_by == k_bytecode_made_by);
+
+  auto other = request;
+  other.bytecode_compiler = Digest::of("another compiler");
+  const auto made_here = must(make_layers(other, t.cache, http, t.progress));
+  CHECK_FALSE(made_here[0].bytecode);
+  for (const auto& layer : made_here[0].below_parts("debian-12")) CHECK(t.cache.blobs().contains(layer.facts.digest));
 }
 
 TEST_CASE("an image in another format has the same ID, and is converted once") {
