@@ -121,6 +121,18 @@ class Base(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(words, done.stderr)
 
+    def test_debian_13_is_built_from_its_own_packages_with_its_python(self):
+        targets = kiln.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"]).stdout.split()
+        mirror = next(uri for uri in targets if uri.rstrip("/").endswith("/debian"))
+        files = {"torch/__init__.py": small_index.TORCH_SOURCE}
+        self.index.publish(small_index.make_wheel(self.index.root / "files", "torch", small_index.TORCH, files, tag=small_index.TAG.replace("311", "313")))
+        spec = re.sub('variants = .*', 'variants = ["runtime", "ssh"]', small_index.SPEC).replace("debian-12", "debian-13")
+        project = self.project("debian-13", spec)
+        self.build(project, "--mirror", mirror)
+        say = "import sys, torch; print(torch.__version__, sys.version_info[:2], open('/etc/debian_version').read()[:3])"
+        self.assertEqual(self.inside(project, "python", "-c", say), "2.8.0+cu128 (3, 13) 13.\n")
+        self.assertEqual(self.inside(project, "sh", "-c", "id -un && dpkg --audit && command -v tini"), "kiln\n/usr/bin/tini\n")
+
     def test_python_comes_out_of_an_archive(self):
         archive = self.index.root / "python.tar.gz"
         with tarfile.open(archive, "w:gz") as tar:

@@ -322,8 +322,9 @@ Result<void> read_wheels(std::vector<LockedWheel>& wheels, const wheel::InstallS
 }  // namespace
 
 std::vector<std::string> base_packages(Interpreter interpreter) {
-  std::vector<std::string> packages = {"ca-certificates", "tini"};
-  if (interpreter == Interpreter::of_the_system) packages.insert(packages.begin() + 1, "python3");
+  // passwd makes the account files; from Debian 13 on nothing essential needs it.
+  std::vector<std::string> packages = {"ca-certificates", "passwd", "tini"};
+  if (interpreter == Interpreter::of_the_system) packages.emplace_back("python3");
   return packages;
 }
 

@@ -8,6 +8,8 @@
 #include "knowledge/wheel/wheel.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <map>
 
 #include <fmt/format.h>
@@ -193,6 +195,14 @@ Result<std::vector<LockedWheel>> read_pylock(std::string_view toml, const std::s
   return wheels;
 }
 
+std::string uv_platform(const std::string& architecture, const std::string& glibc) {
+  constexpr std::array k_known = {40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17};
+  const int minor = std::atoi(glibc.substr(glibc.find('.') + 1).c_str());
+  for (const int known : k_known)
+    if (known <= minor) return fmt::format("{}-manylinux_2_{}", architecture, known);
+  return architecture + "-manylinux_2_17";
+}
+
 Result<PythonPins> pin_python(const PythonRequest& request) {
   TK_TRY(const auto folder, sys::TemporaryDirectory::create(request.work, "uv-"));
   const auto requirements = folder.path() / "requirements.in", constraints = folder.path() / "constraints.txt",
@@ -218,7 +228,7 @@ Result<PythonPins> pin_python(const PythonRequest& request) {
       "--python-version",
       request.python,
       "--python-platform",
-      fmt::format("{}-manylinux_{}", request.architecture, base::replace_all(request.glibc, ".", "_")),
+      uv_platform(request.architecture, request.glibc),
       "--only-binary",
       ":all:",
       "--no-header",

@@ -43,6 +43,10 @@ struct PythonPins {
 /// network_failed when the index does not answer.
 base::Result<PythonPins> pin_python(const PythonRequest& request);
 
+/// The newest of uv's platforms (`uv pip compile --help`, 0.9: glibc 2.17, 2.28, 2.31 to 2.40) that a system with
+/// `glibc` satisfies. uv refuses others; what it finds for an older glibc runs on a newer one.
+std::string uv_platform(const std::string& architecture, const std::string& glibc);
+
 /// Reads a pylock.toml and chooses wheels for CPython `python` on glibc `glibc`.
 base::Result<std::vector<LockedWheel>> read_pylock(std::string_view toml, const std::string& file,
                                                    const std::string& python, const std::string& glibc,

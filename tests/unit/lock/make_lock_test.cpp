@@ -117,12 +117,12 @@ TEST_CASE("a lock holds what spec, resolution, uv, apt and the wheels themselves
   CHECK(lock.user.gid == 1234);
   CHECK((lock.resolution == locked(t.resolution)));
   CHECK(lock.requested == Texts{"torch==2.8.0", "numpy>=1.26", "pip"});
-  CHECK(lock.requested_debian == Texts{"build:g++", "ca-certificates", "git", "python3", "tini"});
+  CHECK(lock.requested_debian == Texts{"build:g++", "ca-certificates", "git", "passwd", "python3", "tini"});
   REQUIRE(lock.wheels.size() == 3);
   CHECK(lock.wheels[0].name == "numpy");
   CHECK(lock.wheels[0].size_bytes == named("numpy", "2.3.1").bytes().size());
   CHECK(lock.wheels[0].unpacked_bytes > 100);
-  REQUIRE(lock.debs.size() == 5);
+  REQUIRE(lock.debs.size() == 6);
   CHECK(lock.debs[1].name == "g++");
   CHECK(lock.debs[1].in_build_root);
   CHECK(t.uv.text("requirements") == "torch==2.8.0\nnumpy>=1.26\npip\n");
@@ -278,7 +278,7 @@ TEST_CASE("each part is pinned beside the base, bound to all that is pinned befo
   CHECK(uv.text("requirements-4") == "torch==2.8.0\nnumpy>=1.26\npip\nnvcc\njupyterlab\n");
   CHECK(made.pylock == uv.text("pylock-4.toml"));
   CHECK(made.lock.requested == Texts{"torch==2.8.0", "numpy>=1.26", "pip"});
-  CHECK(made.lock.requested_debian == Texts{"ca-certificates", "git", "python3", "ssh:openssh-server", "tini"});
+  CHECK(made.lock.requested_debian == Texts{"ca-certificates", "git", "passwd", "python3", "ssh:openssh-server", "tini"});
   CHECK(std::all_of(made.lock.debs.begin(), made.lock.debs.end(),
                     [](const LockedDeb& deb) { return !deb.in_build_root; }));
 }

@@ -29,6 +29,13 @@ int fit(const std::string& tags) {
 }
 }  // namespace
 
+TEST_CASE("uv is asked for a platform that it knows and that the system satisfies") {
+  CHECK(uv_platform("x86_64", "2.36") == "x86_64-manylinux_2_36");
+  CHECK(uv_platform("x86_64", "2.41") == "x86_64-manylinux_2_40");
+  CHECK(uv_platform("aarch64", "2.30") == "aarch64-manylinux_2_28");
+  CHECK(uv_platform("x86_64", "2.17") == "x86_64-manylinux_2_17");
+}
+
 TEST_CASE("a wheel made for this Python fits better than one for its stable ABI, and that better than any Python") {
   CHECK(fit("cp311-cp311-manylinux_2_17_x86_64") > fit("cp311-abi3-manylinux_2_17_x86_64"));
   CHECK(fit("cp311-abi3-manylinux_2_17_x86_64") > fit("cp39-abi3-manylinux_2_17_x86_64"));
