@@ -22,6 +22,8 @@ class Base(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.index = small_index.Index(kiln.folder("index"))
+        files = {"torch/__init__.py": small_index.TORCH_SOURCE}
+        cls.index.publish(small_index.make_wheel(cls.index.root / "files", "torch", small_index.TORCH, files, tag=small_index.TAG.replace("311", "313")))
         cls.index.__enter__()
         cls.layout = cls.make_base(kiln.folder("base"))
 
@@ -124,8 +126,6 @@ class Base(unittest.TestCase):
     def test_debian_13_is_built_from_its_own_packages_with_its_python(self):
         targets = kiln.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"]).stdout.split()
         mirror = next(uri for uri in targets if uri.rstrip("/").endswith("/debian"))
-        files = {"torch/__init__.py": small_index.TORCH_SOURCE}
-        self.index.publish(small_index.make_wheel(self.index.root / "files", "torch", small_index.TORCH, files, tag=small_index.TAG.replace("311", "313")))
         spec = re.sub('variants = .*', 'variants = ["runtime", "ssh"]', small_index.SPEC).replace("debian-12", "debian-13")
         project = self.project("debian-13", spec)
         self.build(project, "--mirror", mirror)
