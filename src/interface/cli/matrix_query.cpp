@@ -102,6 +102,9 @@ class Describer {
       if (!is_asked(build)) continue;
       if (build.cuda) cudas.insert(*build.cuda);
       if (asked.local().empty()) continue;
+      if (build.has_all_requirements && build.requirements.empty())
+        entry.facts.push_back(
+            {fmt::format("on {} CUDA's libraries are inside the wheel", matrix::name(build.architecture)), build.from});
       for (const auto& requirement : build.requirements)
         entry.facts.push_back(
             {fmt::format("on {} it requires {}", matrix::name(build.architecture), requirement), build.from});

@@ -131,7 +131,7 @@ void Checker::build(const Build& build) {
   if (!build.cudnn) unknown.emplace_back("cuDNN");
   // PyTorch 1.13 linked NCCL into its own libraries and names no version.
   if (!build.nccl && build.pytorch.part(0) >= 2) unknown.emplace_back("NCCL");
-  if (build.requirements.empty()) unknown.emplace_back("pins");
+  if (!build.has_all_requirements) unknown.emplace_back("pins");
   if (!build.cxx11_abi) unknown.emplace_back("C++ ABI");
   if (!build.download_bytes) unknown.emplace_back("download");
   if (!unknown.empty()) m_unknown[{place.file, place.line, base::join(unknown, ", ")}].push_back(&build);

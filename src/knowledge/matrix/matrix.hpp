@@ -71,6 +71,7 @@ struct Build {
   std::optional<std::uint64_t> wheel_bytes;                     ///< of the cp311 or cp310 wheel
   std::optional<std::uint64_t> download_bytes;                  ///< the wheel and everything it pins exactly
   std::vector<std::string> requirements;                        ///< CUDA and Triton lines of Requires-Dist, PEP 508
+  bool has_all_requirements = false;  ///< these are all; none: the libraries are inside the wheel
   Provenance from;
 
   /// The wheel's version: 2.8.0+cu128.

@@ -160,6 +160,7 @@ void read_build(Table& row, Matrix& matrix) {
     build.wheel_bytes = static_cast<std::uint64_t>(read_number(row, "wheel_bytes", 1, INT64_MAX));
   if (row.has("download_bytes"))
     build.download_bytes = static_cast<std::uint64_t>(read_number(row, "download_bytes", 1, INT64_MAX));
+  build.has_all_requirements = row.has("requirements");
   build.requirements = read_list(row, "requirements", parse_text).value_or(std::vector<std::string>{});
   build.from = read_provenance(row);
   for (const auto& release : releases) {

@@ -53,6 +53,7 @@ Result<void> add_requirements(const CoreMetadata& metadata, matrix::Build& build
     if (pinned && requirement.name.starts_with("nvidia-nccl-")) build.nccl = pinned;
   }
   std::sort(build.requirements.begin(), build.requirements.end());
+  build.has_all_requirements = true;
   return {};
 }
 

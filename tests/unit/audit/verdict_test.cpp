@@ -115,8 +115,8 @@ TEST_CASE("a missing fact is unknown, never running, and a fault that is certain
   CHECK(verdict("driver=450.80.02,gpu=Frobnicator 9", "2.8.0") == "driver-too-old");
   CHECK(verdict("gpu=V100", "2.15.0") == "no-kernels");
   CHECK(verdict("gpu=A100", "2.8.0+cu121") == "no-such-build");
-  // Which GPUs the aarch64 wheels of 2.8 have code for is not known.
-  CHECK(verdict("driver=580.65.06,gpu=H100,arch=aarch64", "2.8.0+cu129") == "unknown");
+  // Which GPUs the aarch64 wheels of 2.9 for CUDA 12.9 have code for is not known.
+  CHECK(verdict("driver=580.65.06,gpu=H100,arch=aarch64", "2.9.1+cu129") == "unknown");
   CHECK(has_fix(judge("gpu=A100", "2.8.0"),
                 "say the host's driver: driver=535.104.05 of --host, or an inventory that "
                 "has it"));

@@ -94,7 +94,7 @@ TEST_CASE(
 
 TEST_CASE("an NCCL that was never packaged is an error, a cuDNN that nobody looked into a gap") {
   CHECK(errors_after([](matrix::Matrix& m) {
-          build(m, "2.6.0+cu118").nccl = version::Version::of({2, 22});
+          build(m, "2.1.2+cu118").nccl = version::Version::of({2, 22});
         }) == Texts{"there is no package of NCCL 2.22 for CUDA 11"});
   matrix::Matrix changed = real_matrix();
   std::erase_if(changed.cudnns, [](const matrix::Cudnn& row) { return row.cuda_major == 13; });
