@@ -132,7 +132,8 @@ Row row_of(const matrix::Build& build) {
   }
   if (build.wheel_bytes) fields.push_back({"wheel_bytes", std::to_string(*build.wheel_bytes)});
   if (build.download_bytes) fields.push_back({"download_bytes", std::to_string(*build.download_bytes)});
-  if (build.cuda && build.has_all_requirements) fields.push_back({"requirements", requirement_lines(build.requirements)});
+  if (!build.requirements.empty() || (build.cuda && build.has_all_requirements))
+    fields.push_back({"requirements", requirement_lines(build.requirements)});
   return result;
 }
 

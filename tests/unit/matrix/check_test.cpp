@@ -58,7 +58,7 @@ TEST_CASE("the repository's manifests cover what they promise") {
   CHECK(matrix.releases.back().pytorch.to_string() == "1.13.0");
   CHECK(matrix.gpus.size() >= 100);
   CHECK(matrix.systems.front().id == "debian-12");
-  CHECK(matrix.branches.front().branch == 615);
+  CHECK(matrix.branches.front().branch == 620);
   CHECK(matrix.date >= "2026-11-27");
   // Every CUDA minor release from 11.0 on but 12.7, which there never was; every driver branch since R450.
   const std::pair<unsigned, unsigned> newest[] = {{11, 8}, {12, 9}, {13, 4}};
@@ -69,7 +69,7 @@ TEST_CASE("the repository's manifests cover what they promise") {
       CHECK(find_family(matrix, family) != nullptr);
     }
   for (const unsigned branch : {450, 455, 460, 465, 470, 495, 510, 515, 520, 525, 530, 535,
-                                545, 550, 555, 560, 565, 570, 575, 580, 590, 595, 610, 615})
+                                545, 550, 555, 560, 565, 570, 575, 580, 590, 595, 610, 615, 620})
     CHECK(find_branch(matrix, branch) != nullptr);
   for (const auto& build : matrix.builds) {
     INFO(build.full_version().to_string());
@@ -90,6 +90,14 @@ TEST_CASE(
   REQUIRE(errors.size() == 1);
   CHECK(errors[0].starts_with("nvidia/cuda:10.2-base is gone itself, says manifests/tombstones.toml:"));
   CHECK(errors_after([](matrix::Matrix& m) { m.cudnns[1].last = version::Version::of({8, 8}); }).size() == 1);
+}
+
+TEST_CASE("a build that is known to require nothing is no gap") {
+  auto real = real_matrix();
+  const auto& bundled = build(real, "1.13.1+cu116");
+  CHECK(bundled.requirements.empty());
+  CHECK(bundled.has_all_requirements);
+  CHECK_FALSE(build(real, "2.12.0+cu129").has_all_requirements);
 }
 
 TEST_CASE("an NCCL that was never packaged is an error, a cuDNN that nobody looked into a gap") {
@@ -120,7 +128,7 @@ TEST_CASE("a row whose source is not in the table is an error") {
 TEST_CASE("a row that is there twice is an error that names the first") {
   const auto errors = errors_after([](matrix::Matrix& m) { m.branches.push_back(m.branches.front()); });
   REQUIRE(errors.size() == 1);
-  CHECK(errors[0].starts_with("branch 615 is already at manifests/drivers.toml:"));
+  CHECK(errors[0].starts_with("branch 620 is already at manifests/drivers.toml:"));
 }
 
 TEST_CASE("two GPUs that a driver could call by the same name are an error") {
