@@ -346,6 +346,14 @@ class Trust(Case):
             self.login(host, "me", "hunter2")
             self.says_hello(f"{host}/team/image:1.0")
 
+    def test_a_repository_that_was_pushed_to_gives_its_blobs_to_the_next(self):
+        with docker_registry(self.work) as host:
+            self.push(f"{host}/team/image:1.0")
+            again = self.push(f"{host}/team/twin:1.0")
+            self.assertEqual(again["uploaded"]["blobs"], 0)
+            self.assertGreater(again["mounted"]["blobs"], 1)
+            self.says_hello(f"{host}/team/twin:1.0")
+
     def test_a_token_server(self):
         server = TokenServer(self.home, "me:hunter2")
         auth = f"auth: {{token: {{realm: '{server.realm}', service: registry, issuer: kiln, rootcertbundle: {server.certificate}}}}}"

@@ -3,6 +3,7 @@
 #include "interface/cli/push.hpp"
 
 #include "assembly/registry/push.hpp"
+#include "assembly/registry/recent.hpp"
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
 #include "interface/console/registry_documents.hpp"
@@ -58,10 +59,19 @@ Result<std::vector<OpenedImage>> open_all(const std::string& text, Session& sess
   return opened;
 }
 
+/// What this machine remembers of registries.
+std::filesystem::path memory_of_registries(Session& session) { return session.cache().root() / "registries"; }
+
+/// The push is done whether this works or not.
+void remember(const oci::RegistryReference& target, Session& session) {
+  const auto noted = registry::note_repository(memory_of_registries(session), target.host, target.repository);
+  if (!noted) session.progress().warn(noted.error().message);
+}
+
 /// Repositories of the target's registry that have blobs of the image, or may have them.
 std::vector<std::string> likely_sources(const oci::RegistryReference& target, const OpenedImage& opened,
                                         const std::vector<oci::RegistryReference>& earlier,
-                                        const std::vector<std::string>& named) {
+                                        const std::vector<std::string>& named, Session& session) {
   std::vector<std::string> sources;
   const auto add = [&](const std::string& repository) {
     if (repository != target.repository && std::find(sources.begin(), sources.end(), repository) == sources.end())
@@ -73,6 +83,7 @@ std::vector<std::string> likely_sources(const oci::RegistryReference& target, co
   for (const auto& one : earlier)
     if (one.host == target.host) add(one.repository);
   for (const auto& one : named) add(one);
+  for (const auto& one : registry::recent_repositories(memory_of_registries(session), target.host)) add(one);
   return sources;
 }
 
@@ -85,7 +96,9 @@ Result<registry::Pushed> push_index(const std::vector<OpenedImage>& images, cons
   TK_TRY(const auto repository, session.registries().repository(target));
   std::vector<registry::IndexedImage> parts;
   for (const auto& opened : images) parts.push_back({&opened.layout, &opened.image});
-  return registry::push_index(parts, repository, *target.tag, from, session.progress());
+  TK_TRY(auto pushed, registry::push_index(parts, repository, *target.tag, from, session.progress()));
+  remember(target, session);
+  return pushed;
 }
 
 Result<int> run_push(const PushOptions& options, Session& session) {
@@ -99,7 +112,7 @@ Result<int> run_push(const PushOptions& options, Session& session) {
   console::PushSummary summary;
   std::vector<oci::RegistryReference> earlier;
   for (const auto& target : targets) {
-    const auto from = likely_sources(target, images.front(), earlier, options.mount_from);
+    const auto from = likely_sources(target, images.front(), earlier, options.mount_from, session);
     if (options.also.empty() && !options.index) {
       TK_TRY(auto pushed, push_images(images, target, from, session));
       summary.pushed.insert(summary.pushed.end(), pushed.begin(), pushed.end());
@@ -131,6 +144,7 @@ Result<std::vector<registry::Pushed>> push_images(const std::vector<OpenedImage>
     TK_TRY(auto pushed, registry::push(opened.layout, opened.image, repository, tag, from, session.progress()));
     all.push_back(std::move(pushed));
   }
+  remember(target, session);
   return all;
 }
 
@@ -153,7 +167,7 @@ Result<std::vector<std::string>> push_built(const oci::Layout& layout, const oci
   std::vector<oci::RegistryReference> earlier;
   for (const auto& target : targets) {
     TK_TRY(const auto pushed,
-           push_images(images, target, likely_sources(target, images.front(), earlier, {}), session));
+           push_images(images, target, likely_sources(target, images.front(), earlier, {}, session), session));
     references.push_back(pushed.front().reference);
     earlier.push_back(target);
   }
