@@ -32,10 +32,8 @@ Result<ReadyLayer> make_bytecode_layer(const lock::Lock& lock, const recipe::Rec
                                        const ImageLayers& image, const fs::path& compiler, const Cache& cache,
                                        base::Progress& progress) {
   TK_TRY(const auto compiler_digest, bytecode_compiler_digest(compiler));
-  std::vector<base::Digest> wheel_diff_ids;
-  for (const auto& layer : image.wheels) wheel_diff_ids.push_back(layer.facts.diff_id);
   const auto& interpreter = image.python ? image.python->facts.diff_id : image.system.layer.diff_id;
-  const auto key = bytecode_key(compiler_digest, interpreter, wheel_diff_ids);
+  const auto key = bytecode_key(compiler_digest, interpreter, image.wheel_diff_ids());
   if (const auto facts = cache.catalog().find(key); facts && cache.blobs().contains(facts->digest))
     return ReadyLayer{*facts, std::string(k_bytecode_made_by)};
 

@@ -18,6 +18,12 @@ const std::map<std::string, std::string>& ImageLayers::account_files(std::size_t
   return system.files;
 }
 
+std::vector<base::Digest> ImageLayers::wheel_diff_ids() const {
+  std::vector<base::Digest> diff_ids;
+  for (const auto& layer : wheels) diff_ids.push_back(layer.facts.diff_id);
+  return diff_ids;
+}
+
 std::vector<ReadyLayer> ImageLayers::below_parts(const std::string& os) const {
   auto all = image;
   if (image.empty()) all.push_back({system.layer, fmt::format("torchkiln system {}", os)});

@@ -50,7 +50,7 @@ struct ImageLayers {
   std::optional<layer::DeltaFacts> system_packages;  ///< these packages, where there is a base image
   std::optional<ReadyLayer> python;                  ///< an interpreter that is not the system's
   std::vector<ReadyLayer> wheels;                    ///< in the order of Recipe::wheel_layers
-  std::optional<ReadyLayer> bytecode;  ///< known and there, or make_bytecode_layer()'s
+  std::optional<ReadyLayer> bytecode;                ///< known and there, or make_bytecode_layer()'s
   std::vector<PartLayers> parts;                     ///< in the order of Recipe::parts
   std::vector<ExtensionLayers> extensions;           ///< in the order of Recipe::extensions
   /// The root that the verifier is compiled in, when it was asked for.
@@ -61,6 +61,8 @@ struct ImageLayers {
 
   /// The account files of the highest layer that has some, below the extensions from `extension` on.
   const std::map<std::string, std::string>& account_files(std::size_t extension) const;
+  /// Of `wheels`, in their order.
+  std::vector<base::Digest> wheel_diff_ids() const;
   /// System and wheels, lowest first: what all variants stand on.
   std::vector<ReadyLayer> below_parts(const std::string& os) const;
   /// All of them but the build root, lowest first: system, wheels, bytecode, verifier, parts, extensions.
@@ -106,9 +108,9 @@ struct LayersPlan {
 /// Looks what is known and there; nothing is made or downloaded.
 base::Result<LayersPlan> plan_layers(const LayersRequest& request, layer::LayerFormat format, const Cache& cache);
 
-/// Has every layer of these recipes but bytecode, verifier and configuration, making and downloading what is neither in the
-/// cache nor at the target, at once for all of them. Large wheels are removed from the cache once they are layers:
-/// their bytes are in there.
+/// Has every layer of these recipes but bytecode, verifier and configuration, making and downloading what is neither
+/// in the cache nor at the target, at once for all of them. Large wheels are removed from the cache once they are
+/// layers: their bytes are in there.
 base::Result<std::vector<ImageLayers>> make_layers(const LayersRequest& request, const Cache& cache,
                                                    sys::HttpClient& http, base::Progress& progress);
 

@@ -214,10 +214,10 @@ std::optional<std::vector<base::Digest>> LayerSurvey::claimed_diff_ids(const rec
 }
 
 std::optional<layer::LayerFacts> LayerSurvey::bytecode_claim() const {
+  if (!m_request.bytecode_compiler) return std::nullopt;
   const auto& system = roots.at(root_for({}).key());
   const auto diff_ids = claimed_diff_ids(m_request.recipes.front().wheel_layers);
-  if (!m_request.bytecode_compiler || !system.facts || !diff_ids || (python && !python->facts))
-    return std::nullopt;
+  if (!system.facts || !diff_ids || (python && !python->facts)) return std::nullopt;
   const auto& interpreter = python ? python->facts->diff_id : system.facts->layer.diff_id;
   return m_cache.catalog().find(bytecode_key(*m_request.bytecode_compiler, interpreter, *diff_ids));
 }

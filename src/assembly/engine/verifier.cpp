@@ -52,9 +52,7 @@ Result<ReadyLayer> make_verifier_layer(const lock::Lock& lock, const recipe::Rec
                                        base::Progress& progress) {
   TK_ASSERT(image.build_root.has_value(), "the verifier is compiled in a build root");
   TK_TRY(const auto source_digest, verifier_source_digest(source));
-  std::vector<base::Digest> wheel_diff_ids;
-  for (const auto& layer : image.wheels) wheel_diff_ids.push_back(layer.facts.diff_id);
-  const auto key = verifier_key(source_digest, image.build_root->layer.diff_id, recipe, wheel_diff_ids);
+  const auto key = verifier_key(source_digest, image.build_root->layer.diff_id, recipe, image.wheel_diff_ids());
   const auto made_by = verifier_made_by(source_digest);
   if (const auto facts = cache.catalog().find(key); facts && cache.blobs().contains(facts->digest))
     return ReadyLayer{*facts, made_by};

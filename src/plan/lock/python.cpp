@@ -196,7 +196,7 @@ Result<std::vector<LockedWheel>> read_pylock(std::string_view toml, const std::s
 }
 
 std::string uv_platform(const std::string& architecture, const std::string& glibc) {
-  constexpr std::array k_known = {40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28, 17};
+  constexpr std::array k_known = {40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 28};
   const int minor = std::atoi(glibc.substr(glibc.find('.') + 1).c_str());
   for (const int known : k_known)
     if (known <= minor) return fmt::format("{}-manylinux_2_{}", architecture, known);

@@ -28,7 +28,8 @@ inline constexpr std::size_t k_extension_wheel_layers = 4;
 /// How many layers the wheels of a part may have. The base's share does not depend on the parts, so that every
 /// variant has the same layers for it.
 inline constexpr std::size_t k_part_wheel_layers = 4;
-/// Layers that are not wheels: system, bytecode, verifier, each part's Debian packages, NVIDIA's archives, configuration.
+/// Layers that are not wheels: system, bytecode, verifier, each part's Debian packages, NVIDIA's archives,
+/// configuration.
 inline constexpr std::size_t k_other_layers = 5 + spec::k_parts.size();
 inline constexpr std::size_t k_base_wheel_layers =
     k_layer_limit - k_other_layers - spec::k_parts.size() * k_part_wheel_layers;
