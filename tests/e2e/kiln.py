@@ -120,14 +120,15 @@ def bake(directory: pathlib.Path, cache: pathlib.Path, *extra) -> dict:
 
 
 @contextlib.contextmanager
-def dockerd():
-    """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client."""
+def dockerd(has_bridge: bool = False):
+    """Docker's engine from Debian's docker.io, with a store of its own; gives the environment for its client. With a bridge
+    its containers reach networks beyond this machine, and it changes this machine's packet filter."""
     store = folder("docker")
     runtime = run_folder("dockerd")
     log = open(WORK / "dockerd.log", "w")
     engine = subprocess.Popen(
         ["dockerd", "--data-root", store, "--exec-root", runtime / "exec", "--pidfile", runtime / "pid",
-         "--host", f"unix://{runtime}/sock", "--iptables=false", "--bridge=none"],
+         "--host", f"unix://{runtime}/sock", *([] if has_bridge else ["--iptables=false", "--bridge=none"])],
         stdout=log, stderr=log)  # fmt: skip
     environment = os.environ | {"DOCKER_HOST": f"unix://{runtime}/sock", "DOCKER_BUILDKIT": "1"}
     try:
