@@ -19,8 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)stamp::PublicKey::parse(bytes, "key.pub");
   if (const auto bundle = stamp::parse_bundle(bytes, "bundle"))
     (void)stamp::to_bundle(bundle->envelope, bundle->key_hint);
-  if (const auto run = stamp::parse_statement(bytes, "statement")) {
-    const auto written = stamp::to_statement(*run);
+  if (const auto result = stamp::parse_statement(bytes, "statement")) {
+    const auto written = stamp::to_statement(result->run, result->valid_until_s);
     TK_ASSERT(written && stamp::parse_statement(*written, "statement"), "a statement that is read can be written");
   }
   return 0;

@@ -26,6 +26,11 @@ struct BakeOptions {
   std::vector<std::string> push;
 };
 
+struct Signer {
+  stamp::PrivateKey key;
+  std::optional<std::int64_t> valid_for_s;
+};
+
 /// A stamp of our own key that already says, of this digest on this machine, what a new run would say.
 Result<std::optional<report::TestRun>> proven_before(const oci::Layout& layout, const oci::Image& image,
                                                      report::Level level, const stamp::PrivateKey& key) {
@@ -49,7 +54,7 @@ std::string shown(const fs::path& path) {
 }
 
 Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::Layout& layout,
-                                  const lock::Lock& lock, report::Level level, const stamp::PrivateKey& key,
+                                  const lock::Lock& lock, report::Level level, const Signer& signer,
                                   Session& session) {
   console::BakedImage baked;
   baked.built = built;
@@ -58,7 +63,7 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
   report.replace_extension().replace_extension("." + built.image.tag + ".report.json");  // instead of .intoto.jsonl
   baked.report_file = shown(report);
   baked.statements_file = shown(statements);
-  TK_TRY(auto before, proven_before(layout, built.image, level, key));
+  TK_TRY(auto before, proven_before(layout, built.image, level, signer.key));
   std::error_code ignored;
   if (before && fs::exists(baked.report_file, ignored)) {
     baked.run = std::move(*before);
@@ -72,7 +77,11 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
   TK_TRY(auto verification, verify::verify(request, session.cache(), session.progress()));
   TK_CHECK(sys::write_file(baked.report_file, verification.report));
   base::Step step(session.progress(), "Stamping", built.image.name);
-  TK_TRY(const auto stamp, stamp::attach(layout, built.image, {verification.report, baked.report_file}, key));
+  const stamp::StampRequest stamping{
+      .report = verification.report, .report_file = baked.report_file, .valid_for_s = signer.valid_for_s};
+  TK_TRY(const auto stamp, stamp::attach(layout, built.image, stamping, signer.key));
+  TK_TRY(const auto summary, stamp::summary_of(stamping));
+  TK_CHECK(stamp::attach_statement(layout, built.image, summary, signer.key));
   step.end(stamp.referrer.digest.to_string());
   baked.run = std::move(verification.run);
   return baked;
@@ -104,11 +113,13 @@ Result<int> bake(const BakeOptions& options, Session& session) {
   const auto folder = options.output.empty() ? project.files.layout : fs::path(options.output);
   TK_TRY(const auto built, build_images(project, lock, {folder}, engine::Builder::direct, session));
 
-  TK_TRY(const auto key, open_signing_key(options.key));
+  TK_TRY(auto key, open_signing_key(options.key));
+  TK_TRY(const auto valid_for_s, options.key.valid_for_s());
+  const Signer signer{std::move(key), valid_for_s};
   TK_TRY(const auto layout, oci::Layout::open(folder));
   console::BakeSummary summary;
   for (const auto& one : built) {
-    TK_TRY(auto baked, prove(one, layout, lock, level, key, session));
+    TK_TRY(auto baked, prove(one, layout, lock, level, signer, session));
     summary.images.push_back(std::move(baked));
   }
   const bool reached = std::all_of(summary.images.begin(), summary.images.end(),

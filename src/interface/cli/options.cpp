@@ -105,6 +105,11 @@ void add_key_options(CLI::App& command, KeyOptions& options) {
       ->type_name("N")
       ->excludes(file)
       ->group(group);
+  command
+      .add_option("--valid-for", options.valid_for,
+                  "How long after the run the stamp is good, for example 90d (default: no end)")
+      ->type_name("AGE")
+      ->group(group);
 }
 
 }  // namespace torchkiln::cli

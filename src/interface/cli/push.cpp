@@ -7,6 +7,7 @@
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
 #include "interface/console/registry_documents.hpp"
+#include "proof/stamp/attestation_tag.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -87,6 +88,13 @@ std::vector<std::string> likely_sources(const oci::RegistryReference& target, co
   return sources;
 }
 
+/// The image's stamps, where verifiers look that know nothing of referrers.
+Result<void> push_attestations(const OpenedImage& opened, const registry::Repository& repository, Session& session) {
+  if (oci::is_index_type(opened.image.descriptor.media_type)) return {};  // stamps are about images
+  TK_CHECK(session.cache().prepare());
+  return stamp::push_attestation_tag(opened.layout, opened.image, repository, session.cache().work());
+}
+
 /// One tag for images of several platforms or variants.
 Result<registry::Pushed> push_index(const std::vector<OpenedImage>& images, const oci::RegistryReference& target,
                                     const std::vector<std::string>& from, Session& session) {
@@ -97,6 +105,7 @@ Result<registry::Pushed> push_index(const std::vector<OpenedImage>& images, cons
   std::vector<registry::IndexedImage> parts;
   for (const auto& opened : images) parts.push_back({&opened.layout, &opened.image});
   TK_TRY(auto pushed, registry::push_index(parts, repository, *target.tag, from, session.progress()));
+  for (const auto& opened : images) TK_CHECK(push_attestations(opened, repository, session));
   remember(target, session);
   return pushed;
 }
@@ -142,6 +151,7 @@ Result<std::vector<registry::Pushed>> push_images(const std::vector<OpenedImage>
       return fail(ErrorCode::usage, "the image has no tag that a registry takes: '" + tag + "'",
                   {"give one: HOST/REPO:TAG"});
     TK_TRY(auto pushed, registry::push(opened.layout, opened.image, repository, tag, from, session.progress()));
+    TK_CHECK(push_attestations(opened, repository, session));
     all.push_back(std::move(pushed));
   }
   remember(target, session);

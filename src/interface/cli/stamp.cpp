@@ -1,13 +1,17 @@
-// torchkiln stamp: sign a report and attach it to its image; torchkiln stamp check: what has been proven.
+// torchkiln stamp: sign a report and attach it to its image; stamp check: whether it has been proven enough; stamp
+// show: all that has been signed about it.
 
 #include "proof/stamp/stamp.hpp"
 
 #include "assembly/registry/push.hpp"
-#include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
+#include "interface/cli/gate.hpp"
 #include "interface/cli/open_image.hpp"
+#include "interface/console/stamp_documents.hpp"
+#include "proof/stamp/attestation_tag.hpp"
 #include "proof/stamp/check.hpp"
+#include "proof/stamp/show.hpp"
 
 #include <fmt/format.h>
 
@@ -24,38 +28,13 @@ struct MakeOptions {
   KeyOptions key;
 };
 struct CheckOptions {
-  std::string image, level = "gpu", max_age, driver;
-  std::vector<std::string> keys, gpus;
+  std::string image;
+  GateOptions gate;
 };
-
-/// "90d", "12h", "30m", "45s" as seconds.
-Result<std::int64_t> parse_age(const std::string& text) {
-  const auto bad = [&] {
-    return fail(ErrorCode::usage, "--max-age '" + text + "' is no age", {"for example 90d, 12h, 30m"});
-  };
-  if (text.empty()) return bad();
-  const auto number = base::parse_integer(std::string_view(text).substr(0, text.size() - 1));
-  std::int64_t unit_s = 0;
-  switch (text.back()) {
-    case 'd':
-      unit_s = 86400;
-      break;
-    case 'h':
-      unit_s = 3600;
-      break;
-    case 'm':
-      unit_s = 60;
-      break;
-    case 's':
-      unit_s = 1;
-      break;
-    default:
-      return bad();
-  }
-  constexpr std::int64_t k_age_limit = 1'000'000;
-  if (!number || *number <= 0 || *number > k_age_limit) return bad();
-  return *number * unit_s;
-}
+struct ShowOptions {
+  std::string image;
+  std::vector<std::string> keys;
+};
 
 Result<int> make(const MakeOptions& options, Session& session) {
   if (options.image.empty() || options.report.empty())
@@ -67,16 +46,20 @@ Result<int> make(const MakeOptions& options, Session& session) {
                 {"stamps lie beside an image in an OCI layout, oci:DIR, or in a registry"});
   TK_TRY(const auto report, sys::read_file(options.report));
   TK_TRY(const auto key, open_signing_key(options.key));
-  stamp::StampRequest request{report, options.report};
+  stamp::StampRequest request{.report = report, .report_file = options.report};
+  TK_TRY(request.valid_for_s, options.key.valid_for_s());
   if (in_registry) {
     // The tag is the registry's, and the statements lie there alone.
     opened.image.tag.clear();
     request.statements = opened.layout.directory() / "statements.jsonl";
   }
   TK_TRY(const auto stamp, stamp::attach(opened.layout, opened.image, request, key));
+  TK_TRY(const auto summary, stamp::summary_of(request));
+  TK_CHECK(stamp::attach_statement(opened.layout, opened.image, summary, key, request.statements));
   if (in_registry) {
     TK_TRY(const auto repository, session.registries().repository(*in_registry));
     TK_CHECK(registry::push_referrers(opened.layout, opened.image.descriptor.digest, repository, {}));
+    TK_CHECK(stamp::push_attestation_tag(opened.layout, opened.image, repository, session.cache().work()));
   }
   const auto statements = in_registry ? options.image : stamp::statements_path(opened.layout).string();
   const auto public_key = stamp::public_path(options.key.path()).string();
@@ -92,31 +75,21 @@ Result<int> make(const MakeOptions& options, Session& session) {
 }
 
 Result<int> check(const CheckOptions& options, Session& session) {
+  TK_TRY(const auto policy, policy_of(options.gate));
   TK_TRY(const auto opened, open_image(options.image, ImageContent::stamps, session));
-  stamp::Policy policy;
-  for (const auto& file : options.keys) {
-    TK_TRY(auto key, stamp::PublicKey::load(file));
-    policy.keys.push_back(std::move(key));
-  }
-  if (policy.keys.empty()) {
-    TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(KeyOptions().path())));
-    policy.keys.push_back(std::move(key));
-  }
-  const auto level = report::parse_level(options.level);
-  if (!level)
-    return fail(ErrorCode::usage, "--require '" + options.level + "' is none of static, boot, cpu, gpu, multi-gpu");
-  policy.level = *level;
-  if (!options.max_age.empty()) {
-    TK_TRY(policy.max_age_s, parse_age(options.max_age));
-  }
-  policy.gpus = options.gpus;
-  if (!options.driver.empty()) {
-    TK_TRY(policy.driver_at_least, version::DriverVersion::parse(options.driver));
-  }
   TK_TRY(const auto verdict, stamp::check(opened.layout, opened.image, policy, sys::now_s()));
   session.print(console::stamp_check_text(opened.image, verdict, session.paint()),
                 console::stamp_check_json(opened.image, verdict));
   return verdict.is_satisfied() ? 0 : 1;
+}
+
+Result<int> show(const ShowOptions& options, Session& session) {
+  TK_TRY(const auto keys, load_public_keys(options.keys));
+  TK_TRY(const auto opened, open_image(options.image, ImageContent::stamps, session));
+  TK_TRY(const auto shown, stamp::show(opened.layout, opened.image, keys, sys::now_s()));
+  session.print(console::stamp_show_text(opened.image, shown, session.paint()),
+                console::stamp_show_json(opened.image, shown));
+  return 0;
 }
 
 }  // namespace
@@ -133,22 +106,20 @@ void add_stamp(CLI::App& program, Action& chosen) {
   auto* checker = command->add_subcommand("check", "Exit 0 only if a stamp proves what is required");
   auto checking = std::make_shared<CheckOptions>();
   checker->add_option("image", checking->image, k_image_forms)->required()->type_name("IMAGE");
-  checker
-      ->add_option("--pub", checking->keys, "Public key that must have signed; may be repeated (default: your own)")
-      ->type_name("FILE");
-  checker->add_option("--require", checking->level, "Level that must have been reached (default: gpu)")
-      ->type_name("LEVEL");
-  checker
-      ->add_option("--gpu", checking->gpus,
-                   "GPU that it must have been proven on, sm_90 or a model; may be repeated")
-      ->type_name("GPU");
-  checker->add_option("--driver-at-least", checking->driver, "Oldest driver that counts")->type_name("VERSION");
-  checker->add_option("--max-age", checking->max_age, "Oldest stamp that counts, for example 90d")
-      ->type_name("AGE");
+  add_gate_options(*checker, checking->gate);
 
-  command->callback([&chosen, checker, making, checking] {
+  auto* shower = command->add_subcommand("show", "On which GPUs and drivers an image has been proven, and until when");
+  auto showing = std::make_shared<ShowOptions>();
+  shower->add_option("image", showing->image, k_image_forms)->required()->type_name("IMAGE");
+  shower->add_option("--pub", showing->keys, "Public key of somebody you trust; may be repeated (default: your own)")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+
+  command->callback([&chosen, checker, shower, making, checking, showing] {
     if (checker->parsed())
       chosen = [checking](Session& session) { return check(*checking, session); };
+    else if (shower->parsed())
+      chosen = [showing](Session& session) { return show(*showing, session); };
     else
       chosen = [making](Session& session) { return make(*making, session); };
   });

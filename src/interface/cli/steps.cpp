@@ -12,6 +12,7 @@
 #include "knowledge/host/host.hpp"
 #include "knowledge/spec/family.hpp"
 #include "plan/recipe/recipe.hpp"
+#include "proof/stamp/policy.hpp"
 
 #include <sys/utsname.h>
 
@@ -398,6 +399,13 @@ fs::path KeyOptions::path() const {
   const auto configuration =
       sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
   return fs::path(configuration) / "torchkiln/stamp.key";
+}
+
+Result<std::optional<std::int64_t>> KeyOptions::valid_for_s() const {
+  if (valid_for.empty()) return std::optional<std::int64_t>();
+  auto age = stamp::parse_age(valid_for);
+  if (!age) return fail(ErrorCode::usage, "--valid-for: " + age.error().message, age.error().hints);
+  return std::optional(*age);
 }
 
 Result<stamp::PrivateKey> open_signing_key(const KeyOptions& options) {

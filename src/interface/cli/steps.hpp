@@ -96,8 +96,11 @@ struct KeyOptions {
   std::string file;  ///< empty: the default
   std::string passphrase_file;
   int passphrase_descriptor = -1;
+  std::string valid_for;  ///< empty: its stamps have no end
 
   std::filesystem::path path() const;
+  /// Seconds; nothing where there is no end.
+  base::Result<std::optional<std::int64_t>> valid_for_s() const;
 };
 /// The key, made when there is none.
 base::Result<stamp::PrivateKey> open_signing_key(const KeyOptions& options);

@@ -7,7 +7,6 @@
 #include "interface/console/progress.hpp"
 #include "interface/console/terminal.hpp"
 #include "plan/lock/lock.hpp"
-#include "proof/stamp/check.hpp"
 #include "proof/verify/verify.hpp"
 
 #include <cstdint>
@@ -77,9 +76,5 @@ std::string build_json(const std::vector<BuiltImage>& images, const std::string&
 /// What a level means in one sentence: only gpu and above may be called verified.
 std::string level_sentence(const report::TestRun& run);
 std::string verification_text(const verify::Verification& verification, const Paint& paint);
-
-std::string stamp_check_text(const oci::Image& image, const stamp::Verdict& verdict, const Paint& paint);
-/// torchkiln.stamp-check/1.
-std::string stamp_check_json(const oci::Image& image, const stamp::Verdict& verdict);
 
 }  // namespace torchkiln::console

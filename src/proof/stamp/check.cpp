@@ -1,7 +1,6 @@
 #include "proof/stamp/check.hpp"
 
 #include "foundation/base/text.hpp"
-#include "proof/stamp/envelope.hpp"
 #include "proof/stamp/statement.hpp"
 
 #include <algorithm>
@@ -62,16 +61,24 @@ class Judge {
 
   Judgement judge(const oci::Descriptor& referrer) {
     m_stamp = referrer.digest;
-    const auto bundle = read_bundle(referrer);
-    if (!bundle) return refuse(RefusalReason::unreadable, words_of(bundle.error()), "stamp the image again");
-    if (auto refusal = refuse_envelope(*bundle)) return *refusal;
-    // From here on the payload is what a key of the policy signed.
-    const auto file = "the statement in " + referrer.digest.to_string();
-    if (auto refusal = refuse_kind(bundle->envelope.payload, file)) return *refusal;
-    auto run = parse_statement(bundle->envelope.payload, file);
-    if (!run) return refuse(RefusalReason::unreadable, words_of(run.error()), "stamp the image again");
-    if (auto refusal = refuse_run(*run)) return *refusal;
-    return Proof{m_stamp, m_signer->hint(), std::move(*run)};
+    auto read = read_signed(m_layout, referrer, m_policy.keys);
+    if (auto* refusal = std::get_if<Refusal>(&read)) return std::move(*refusal);
+    auto& statement = std::get<SignedStatement>(read);
+    if (statement.predicate_type != k_test_result_type)
+      return refuse(RefusalReason::wrong_kind,
+                    "it is no test result" + (statement.predicate_type.empty()
+                                                  ? std::string()
+                                                  : " but a \"" + statement.predicate_type + "\""),
+                    "stamp the image with the report of torchkiln verify");
+    auto result = parse_statement(statement.payload, "the statement in " + m_stamp.to_string());
+    if (!result) {
+      const auto& error = result.error();
+      return refuse(RefusalReason::unreadable,
+                    error.where ? error.where->to_string() + ": " + error.message : error.message,
+                    "stamp the image again");
+    }
+    if (auto refusal = refuse_run(*result)) return *refusal;
+    return Proof{m_stamp, std::move(statement.key_hint), std::move(result->run), result->valid_until_s};
   }
 
  private:
@@ -79,64 +86,8 @@ class Judge {
     return {m_stamp, reason, std::move(text), std::move(remedy)};
   }
 
-  static std::string words_of(const base::Error& error) {
-    return error.where ? error.where->to_string() + ": " + error.message : error.message;
-  }
-
-  Result<Bundle> read_bundle(const oci::Descriptor& referrer) const {
-    TK_TRY(const auto manifest, m_layout.read_manifest(referrer));
-    const auto file = m_layout.blob_path(referrer.digest).string();
-    if (manifest.layers.size() != 1 || manifest.layers.front().media_type != k_bundle_type)
-      return base::fail_at(ErrorCode::input_invalid, base::Place{file}, "does not hold exactly one bundle");
-    const auto& blob = manifest.layers.front();
-    TK_TRY(const auto bytes, m_layout.read_blob(blob));
-    return parse_bundle(bytes, m_layout.blob_path(blob.digest).string());
-  }
-
-  /// Payload type, number of signatures, signature, key hints: what can be said without reading the payload.
-  std::optional<Refusal> refuse_envelope(const Bundle& bundle) {
-    const auto& envelope = bundle.envelope;
-    if (envelope.payload_type != k_payload_type)
-      return refuse(RefusalReason::wrong_kind, "its payload is a \"" + envelope.payload_type + "\"",
-                    "only \"" + std::string(k_payload_type) + "\" is a stamp");
-    if (envelope.signatures.size() != 1)
-      return refuse(RefusalReason::wrong_signature,
-                    "it has " + std::to_string(envelope.signatures.size()) + " signatures, not one",
-                    "stamp the image again");
-    const auto& signature = envelope.signatures.front();
-    const auto message = signed_bytes(envelope.payload_type, envelope.payload);
-    const auto signer = std::find_if(m_policy.keys.begin(), m_policy.keys.end(), [&](const PublicKey& key) {
-      return key.has_signed(message, signature.bytes);
-    });
-    if (signer == m_policy.keys.end()) {
-      const auto by_hint = std::find_if(m_policy.keys.begin(), m_policy.keys.end(),
-                                        [&](const PublicKey& key) { return key.hint() == bundle.key_hint; });
-      if (by_hint == m_policy.keys.end())
-        return refuse(RefusalReason::wrong_signature, "it was not signed by a key that the policy names",
-                      "name the public key of whoever signed it, if they are to be trusted");
-      return refuse(RefusalReason::wrong_signature,
-                    "it names a key of the policy, but its signature does not hold: it was changed after signing",
-                    "stamp the image again, and find out who changed it");
-    }
-    // A hint proves nothing, but one that lies would send other programs to another key.
-    const auto hint = signer->hint();
-    if (bundle.key_hint != hint || (!signature.key_id.empty() && signature.key_id != hint))
-      return refuse(RefusalReason::wrong_signature, "it names another key than the one that signed it",
-                    "stamp the image again");
-    m_signer = &*signer;
-    return std::nullopt;
-  }
-
-  std::optional<Refusal> refuse_kind(const std::string& payload, const std::string& file) const {
-    const auto document = document::JsonValue::parse(payload, file, k_bundle_limits);
-    if (!document) return refuse(RefusalReason::unreadable, words_of(document.error()), "stamp the image again");
-    const auto type = document->text_or_empty("predicateType");
-    if (type && *type == k_test_result_type) return std::nullopt;
-    return refuse(RefusalReason::wrong_kind, "it is no test result" + (type ? " but a \"" + *type + "\"" : ""),
-                  "stamp the image with the report of torchkiln verify");
-  }
-
-  std::optional<Refusal> refuse_run(const TestRun& run) const {
+  std::optional<Refusal> refuse_run(const TestResult& result) const {
+    const auto& run = result.run;
     if (run.image != m_image.descriptor.digest)
       return refuse(RefusalReason::wrong_image, "it is about " + run.image.to_string(),
                     "verify and stamp " + m_image.descriptor.digest.to_string());
@@ -149,7 +100,7 @@ class Judge {
           RefusalReason::level_too_low,
           "it proves the level " + std::string(name(run.reached)) + ", not " + std::string(name(m_policy.level)),
           "torchkiln verify --level " + std::string(name(m_policy.level)) + ", then stamp");
-    if (auto refusal = refuse_age(run)) return refusal;
+    if (auto refusal = refuse_age(result)) return refusal;
     if (m_policy.lock && run.lock != m_policy.lock)
       return refuse(RefusalReason::wrong_lock,
                     run.lock ? "the image was made from the lock " + run.lock->to_string()
@@ -169,11 +120,15 @@ class Judge {
     return std::nullopt;
   }
 
-  std::optional<Refusal> refuse_age(const TestRun& run) const {
+  std::optional<Refusal> refuse_age(const TestResult& result) const {
+    const auto& run = result.run;
     const auto when = base::format_time(run.finished_s);
     if (run.finished_s > m_now_s + k_clock_skew_s)
       return refuse(RefusalReason::in_the_future, "it says that its run ended at " + when + ", which is to come",
                     "set the clock of this machine, or of the one that signed");
+    if (result.valid_until_s && m_now_s > *result.valid_until_s)
+      return refuse(RefusalReason::expired, "it was good until " + base::format_time(*result.valid_until_s),
+                    "verify and stamp again");
     if (m_policy.max_age_s && m_now_s - run.finished_s > *m_policy.max_age_s)
       return refuse(
           RefusalReason::too_old,
@@ -187,60 +142,23 @@ class Judge {
   const Policy& m_policy;
   std::int64_t m_now_s;
   base::Digest m_stamp;
-  const PublicKey* m_signer = nullptr;
 };
 
 }  // namespace
-
-std::string_view name(RefusalReason reason) {
-  switch (reason) {
-    case RefusalReason::unreadable:
-      return "unreadable";
-    case RefusalReason::wrong_signature:
-      return "wrong-signature";
-    case RefusalReason::wrong_kind:
-      return "wrong-kind";
-    case RefusalReason::wrong_image:
-      return "wrong-image";
-    case RefusalReason::failed:
-      return "failed";
-    case RefusalReason::level_too_low:
-      return "level-too-low";
-    case RefusalReason::too_old:
-      return "too-old";
-    case RefusalReason::in_the_future:
-      return "in-the-future";
-    case RefusalReason::driver_too_old:
-      return "driver-too-old";
-    case RefusalReason::wrong_lock:
-      return "wrong-lock";
-    case RefusalReason::wrong_gpu:
-      break;
-  }
-  return "wrong-gpu";
-}
 
 Result<Verdict> check(const oci::Layout& layout, const oci::Image& image, const Policy& policy,
                       std::int64_t now_s) {
   if (policy.keys.empty())
     return base::fail(ErrorCode::usage, "no public key to check stamps with",
                       {"name one with --pub FILE; everybody can make a key, so a stamp counts only by its key"});
-  // The manifest's bytes have the digest that the stamps are about.
-  TK_CHECK(layout.read_manifest(image.descriptor));
-  TK_TRY(const auto referrers, layout.referrers(image.descriptor.digest));
+  TK_TRY(auto list, list_bundles(layout, image));
   Verdict verdict;
-  for (const auto& fault : referrers.unreadable) {
-    const auto digest = base::Digest::parse(fault.file.filename().string());
-    verdict.refusals.push_back({digest ? *digest : base::Digest(), RefusalReason::unreadable,
-                                fault.file.string() + ": " + fault.what, "copy the layout again"});
-  }
+  verdict.refusals = std::move(list.unreadable);
   Judge judge(layout, image, policy, now_s);
-  std::size_t looked_at = 0;
-  for (const auto& referrer : referrers.found) {
-    if (referrer.artifact_type != k_bundle_type) continue;
-    if (++looked_at > k_stamp_limit)
-      return base::fail(ErrorCode::input_invalid,
-                        "the image has more than " + std::to_string(k_stamp_limit) + " stamps");
+  for (const auto& referrer : list.bundles) {
+    // Nobody signed what the manifest claims; one that lies hides its stamp, as removing it would.
+    const auto claimed = claimed_predicate_type(referrer);
+    if (!claimed.empty() && claimed != k_test_result_type) continue;
     auto judgement = judge.judge(referrer);
     if (auto* proof = std::get_if<Proof>(&judgement)) verdict.proofs.push_back(std::move(*proof));
     if (auto* refusal = std::get_if<Refusal>(&judgement)) verdict.refusals.push_back(std::move(*refusal));

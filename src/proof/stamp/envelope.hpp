@@ -16,6 +16,10 @@ namespace torchkiln::stamp {
 inline constexpr std::string_view k_payload_type = "application/vnd.in-toto+json";
 inline constexpr std::string_view k_bundle_type = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
+/// Annotations of a bundle's manifest (sigstore/cosign specs/BUNDLE_SPEC.md).
+inline constexpr const char* k_content_key = "dev.sigstore.bundle.content";
+inline constexpr const char* k_predicate_type_key = "dev.sigstore.bundle.predicateType";
+
 /// A bundle may have this many bytes and levels; a statement of a thousand tests has about 200 kB and 6 levels.
 inline constexpr document::JsonLimits k_bundle_limits{.size_bytes = 4U << 20, .depth = 16};
 

@@ -3,7 +3,7 @@
 #include "assembly/oci/index_file.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
-#include "proof/stamp/statement.hpp"
+#include "proof/stamp/signed_statement.hpp"
 
 #include <algorithm>
 
@@ -48,14 +48,9 @@ Result<void> expect_same_image(const oci::Layout& layout, const oci::Image& imag
 /// would not be recognised as the same by its digest.
 Result<std::optional<Stamp>> find_equal(const oci::Layout& layout, const oci::Image& image,
                                         const std::string& statement, const PublicKey& key) {
-  TK_TRY(const auto referrers, layout.referrers(image.descriptor.digest));
-  for (const auto& referrer : referrers.found) {
-    if (referrer.artifact_type != k_bundle_type) continue;
-    const auto manifest = layout.read_manifest(referrer);
-    if (!manifest || manifest->layers.size() != 1) continue;
-    const auto bytes = layout.read_blob(manifest->layers.front());
-    if (!bytes) continue;
-    auto bundle = parse_bundle(*bytes, layout.blob_path(manifest->layers.front().digest).string());
+  TK_TRY(const auto list, list_bundles(layout, image));
+  for (const auto& referrer : list.bundles) {
+    auto bundle = read_bundle(layout, referrer);
     if (!bundle || bundle->envelope.payload != statement || bundle->envelope.signatures.size() != 1) continue;
     const auto& envelope = bundle->envelope;
     if (key.has_signed(signed_bytes(envelope.payload_type, statement), envelope.signatures.front().bytes))
@@ -90,28 +85,42 @@ Result<Stamp> attach(const oci::Layout& layout, const oci::Image& image, const S
                      const PrivateKey& key) {
   TK_TRY(const auto run, parse_report(request.report, request.report_file));
   TK_CHECK(expect_same_image(layout, image, run, request.report_file));
-  TK_TRY(auto statement, to_statement(run));
-  const auto statements = request.statements.empty() ? statements_path(layout) : request.statements;
-  const auto public_key = key.public_key();
+  const auto valid_until_s =
+      request.valid_for_s ? std::optional(run.finished_s + *request.valid_for_s) : std::nullopt;
+  TK_TRY(auto statement, to_statement(run, valid_until_s));
+  return attach_statement(layout, image, {std::string(k_test_result_type), std::move(statement), run.finished_s}, key,
+                          request.statements);
+}
 
-  TK_TRY(const auto present, find_equal(layout, image, statement, public_key));
+Result<Statement> summary_of(const StampRequest& request) {
+  TK_TRY(const auto run, parse_report(request.report, request.report_file));
+  TK_TRY(auto bytes, to_summary(run));
+  return Statement{std::string(k_summary_type), std::move(bytes), run.finished_s};
+}
+
+Result<Stamp> attach_statement(const oci::Layout& layout, const oci::Image& image, const Statement& statement,
+                               const PrivateKey& key, const fs::path& statements) {
+  const auto lines = statements.empty() ? statements_path(layout) : statements;
+  const auto public_key = key.public_key();
+  TK_TRY(const auto present, find_equal(layout, image, statement.bytes, public_key));
   if (present) {
-    TK_CHECK(add_line(layout, statements, present->envelope));
+    TK_CHECK(add_line(layout, lines, present->envelope));
     return *present;
   }
-  TK_TRY(const auto envelope, seal(std::move(statement), key));
+  TK_TRY(const auto envelope, seal(statement.bytes, key));
   TK_TRY(const auto bundle, to_bundle(envelope, public_key.hint()));
+  // What nobody could read again is not attached.
+  TK_CHECK(parse_bundle(bundle, "the bundle of " + statement.predicate_type));
   TK_TRY(const auto blob, layout.add_bytes(bundle, k_bundle_type));
-  // The annotations that cosign writes (specs/BUNDLE_SPEC.md). The time is the run's, so that nothing depends on
-  // when the stamp was attached.
+  // The annotations that cosign writes. The time is the statement's, so that nothing depends on when it was attached.
   const auto manifest =
       oci::artifact_about(image.descriptor, std::string(k_bundle_type), {blob},
-                          {{"dev.sigstore.bundle.content", "dsse-envelope"},
-                           {"dev.sigstore.bundle.predicateType", std::string(k_test_result_type)},
-                           {"org.opencontainers.image.created", base::format_time(run.finished_s)}});
+                          {{k_content_key, "dsse-envelope"},
+                           {k_predicate_type_key, statement.predicate_type},
+                           {"org.opencontainers.image.created", base::format_time(statement.made_s)}});
   TK_TRY(const auto referrer, layout.put_referrer(manifest));
   TK_CHECK(layout.annotate_image(image.descriptor.digest, {{k_kind_key, k_cosign_image_kind}}));
-  TK_CHECK(add_line(layout, statements, envelope));
+  TK_CHECK(add_line(layout, lines, envelope));
   return Stamp{referrer, envelope};
 }
 

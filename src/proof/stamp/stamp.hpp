@@ -6,8 +6,11 @@
 #include "foundation/base/error.hpp"
 #include "proof/stamp/envelope.hpp"
 #include "proof/stamp/key.hpp"
+#include "proof/stamp/statement.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +21,8 @@ struct StampRequest {
   std::string report_file;  ///< for messages
   /// Where the envelope goes as a line too; empty: statements_path(layout).
   std::filesystem::path statements = {};
+  /// Seconds since the run finished for which the stamp is good; without it, it has no end.
+  std::optional<std::int64_t> valid_for_s = std::nullopt;
 };
 
 struct Stamp {
@@ -30,6 +35,13 @@ struct Stamp {
 /// signed by the same key again gives the stamp that is there.
 base::Result<Stamp> attach(const oci::Layout& layout, const oci::Image& image, const StampRequest& request,
                            const PrivateKey& key);
+
+/// Signs any other statement about the image and attaches it; once, however often it is asked for. `statements` as
+/// in StampRequest.
+base::Result<Stamp> attach_statement(const oci::Layout& layout, const oci::Image& image, const Statement& statement,
+                                     const PrivateKey& key, const std::filesystem::path& statements = {});
+/// The verification summary of the report that attach() signed.
+base::Result<Statement> summary_of(const StampRequest& request);
 
 /// NAME.intoto.jsonl beside the layout's folder NAME.
 std::filesystem::path statements_path(const oci::Layout& layout);

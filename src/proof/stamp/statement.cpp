@@ -4,10 +4,13 @@
 #include "proof/stamp/statement.hpp"
 
 #include "foundation/base/text.hpp"
+#include "knowledge/version/cuda.hpp"
 #include "proof/report/run_reader.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <set>
 
 namespace torchkiln::stamp {
 
@@ -21,6 +24,9 @@ namespace {
 
 constexpr std::string_view k_lock_name = "kiln.lock";
 constexpr std::string_view k_suite_name = "verification-suite";
+/// Who says it, and by what: names that need not lead anywhere (RFC 2606 keeps .example for such).
+constexpr std::string_view k_verifier_id = "https://torchkiln.example/verifier/v1";
+constexpr std::string_view k_suite_uri = "https://torchkiln.example/verification-suite/v1";
 
 Json resource(std::string_view resource_name, const base::Digest& digest) {
   return {{"name", resource_name}, {"digest", {{"sha256", digest.hex()}}}};
@@ -154,12 +160,26 @@ Result<TestRun> read_predicate(const JsonValue& predicate) {
   return run;
 }
 
-}  // namespace
-
-Result<std::string> to_statement(const TestRun& run) {
+Result<std::string> write(const TestRun& run, std::string_view predicate_type, Json predicate) {
   Json subject = Json::object();
   if (!run.image_name.empty()) subject["name"] = run.image_name;
   subject["digest"] = {{"sha256", run.image.hex()}};
+  return document::to_bytes({{"_type", k_statement_type},
+                             {"subject", Json::array({std::move(subject)})},
+                             {"predicateType", predicate_type},
+                             {"predicate", std::move(predicate)}});
+}
+
+/// "TORCHKILN_GPU", "TORCHKILN_SM_90": a summary's own levels. Those that SLSA defines begin with SLSA_.
+std::string summary_level(std::string text) {
+  for (auto& letter : text)
+    letter = letter == '-' || letter == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  return "TORCHKILN_" + text;
+}
+
+}  // namespace
+
+Result<std::string> to_statement(const TestRun& run, std::optional<std::int64_t> valid_until_s) {
   Json configuration = Json::array();
   if (run.lock) configuration.push_back(resource(k_lock_name, *run.lock));
   configuration.push_back(resource(k_suite_name, run.suite));
@@ -179,13 +199,35 @@ Result<std::string> to_statement(const TestRun& run) {
                     {"torchkiln_finishedOn", base::format_time(run.finished_s)},
                     {"torchkiln_nonce", run.nonce},
                     {"torchkiln_resultsDigest", run.report.to_string()}};
-  return document::to_bytes({{"_type", k_statement_type},
-                             {"subject", Json::array({std::move(subject)})},
-                             {"predicateType", k_test_result_type},
-                             {"predicate", std::move(predicate)}});
+  if (valid_until_s) predicate["torchkiln_validUntil"] = base::format_time(*valid_until_s);
+  return write(run, k_test_result_type, std::move(predicate));
 }
 
-Result<TestRun> parse_statement(std::string_view bytes, const std::string& file) {
+Result<std::string> to_summary(const TestRun& run) {
+  const bool has_passed = result_of(run) != RunResult::failed;
+  Json levels = Json::array();
+  if (has_passed) {
+    for (const auto each : k_levels)
+      if (each <= run.reached) levels.push_back(summary_level(std::string(name(each))));
+    if (is_verified(run)) {
+      std::set<std::string> capabilities;
+      for (const auto& gpu : run.host.gpus)
+        if (const auto capability = version::ComputeCapability::parse(gpu.compute_capability))
+          capabilities.insert(summary_level(capability->sm()));
+      for (const auto& capability : capabilities) levels.push_back(capability);
+    }
+  }
+  return write(run, k_summary_type,
+               {{"verifier", {{"id", k_verifier_id}}},
+                {"timeVerified", base::format_time(run.finished_s)},
+                {"resourceUri", (run.image_name.empty() ? "" : run.image_name + "@") + run.image.to_string()},
+                {"policy", {{"uri", k_suite_uri}, {"digest", {{"sha256", run.suite.hex()}}}}},
+                {"verificationResult", has_passed ? "PASSED" : "FAILED"},
+                {"verifiedLevels", std::move(levels)},
+                {"slsaVersion", "1.0"}});
+}
+
+Result<TestResult> parse_statement(std::string_view bytes, const std::string& file) {
   TK_TRY(const auto document, JsonValue::parse(bytes, file, {.size_bytes = 3U << 20, .depth = 12}));
   TK_CHECK(document.has_only({"_type", "subject", "predicateType", "predicate"}));
   TK_TRY(const auto type, document.member("_type"));
@@ -198,10 +240,15 @@ Result<TestRun> parse_statement(std::string_view bytes, const std::string& file)
     return predicate_type.wrong("is \"" + predicate_type_text + "\", not \"" + std::string(k_test_result_type) +
                                 "\"");
   TK_TRY(const auto predicate, document.member("predicate"));
-  TK_TRY(auto run, read_predicate(predicate));
-  TK_CHECK(read_subject(document, run));
-  TK_CHECK(check_run(run, document));
-  return run;
+  TestResult result;
+  TK_TRY(result.run, read_predicate(predicate));
+  TK_CHECK(read_subject(document, result.run));
+  TK_CHECK(check_run(result.run, document));
+  TK_TRY(const auto valid_until, predicate.find("torchkiln_validUntil"));
+  if (valid_until) {
+    TK_TRY(result.valid_until_s, time_s(predicate, "torchkiln_validUntil"));
+  }
+  return result;
 }
 
 }  // namespace torchkiln::stamp

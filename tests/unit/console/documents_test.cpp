@@ -1,6 +1,7 @@
 // What people and programs are told about an image. The words are part of the interface: texts are compared whole.
 
 #include "interface/console/documents.hpp"
+#include "interface/console/stamp_documents.hpp"
 
 #include "support/gpu_report.hpp"
 #include "support/must.hpp"

@@ -46,7 +46,7 @@ TEST_CASE("a statement that is read says what the report said") {
   auto report = gpu_report(k_image);
   report["tests"].push_back(a_test("warm", "gpu", "warn"));
   const auto bytes = must(to_statement(run_of(report)));
-  const auto run = must(parse_statement(bytes, "statement"));
+  const auto run = must(parse_statement(bytes, "statement")).run;
   CHECK(run.image == k_image);
   CHECK(run.lock == base::Digest::of("lock"));
   CHECK(run.host.gpus.front().name == "NVIDIA H200");
@@ -64,7 +64,38 @@ TEST_CASE("a statement of a run without a GPU and without a lock says so") {
   report["host"]["driver"] = nullptr;
   report["lock"] = nullptr;
   report["tests"].erase(3);
-  const auto run = must(parse_statement(must(to_statement(run_of(report))), "statement"));
+  const auto run = must(parse_statement(must(to_statement(run_of(report))), "statement")).run;
   CHECK_FALSE(run.lock);
   CHECK(run.host.gpus.empty());
+}
+
+TEST_CASE("a statement may have an end, and keeps it") {
+  const auto run = run_of(gpu_report(k_image));
+  const auto bytes = must(to_statement(run, k_finished_s + 86'400));
+  CHECK(Json::parse(bytes)["predicate"]["torchkiln_validUntil"] == "2026-03-02T10:05:00Z");
+  CHECK(must(parse_statement(bytes, "statement")).valid_until_s == k_finished_s + 86'400);
+  CHECK_FALSE(must(parse_statement(must(to_statement(run)), "statement")).valid_until_s);
+  auto statement = Json::parse(bytes);
+  statement["predicate"]["torchkiln_validUntil"] = "next year";
+  CHECK_FALSE(parse_statement(statement.dump(), "statement"));
+}
+
+TEST_CASE("a summary says levels and GPUs in SLSA's words, and nothing but FAILED of a failed run") {
+  auto report = gpu_report(k_image);
+  const auto summary = Json::parse(must(to_summary(run_of(report))));
+  CHECK(summary["predicateType"] == "https://slsa.dev/verification_summary/v1");
+  CHECK(summary["subject"][0]["digest"]["sha256"] == k_image.hex());
+  const auto& predicate = summary["predicate"];
+  CHECK(predicate["verificationResult"] == "PASSED");
+  CHECK(predicate["timeVerified"] == "2026-03-01T10:05:00Z");
+  CHECK(predicate["resourceUri"] == "team/pytorch:t@" + k_image.to_string());
+  CHECK(predicate["policy"]["digest"]["sha256"] == base::Digest::of("suite").hex());
+  CHECK(predicate["verifiedLevels"] ==
+        Json::array({"TORCHKILN_STATIC", "TORCHKILN_BOOT", "TORCHKILN_CPU", "TORCHKILN_GPU", "TORCHKILN_SM_90"}));
+
+  report["level_reached"] = "cpu";
+  report["tests"][3] = a_test("train.cuda", "gpu", "fail");
+  const auto failed = Json::parse(must(to_summary(run_of(report))))["predicate"];
+  CHECK(failed["verificationResult"] == "FAILED");
+  CHECK(failed["verifiedLevels"].empty());
 }
