@@ -163,29 +163,6 @@ class Interop(Case):
         pulled = json.loads(self.program("pull", f"{self.host}/team/stamped:1.0", "-o", self.home / "out", "--json").stdout)
         self.assertEqual(sorted(pulled["referrers"]), sorted(stamps))
 
-    def test_a_stamp_is_put_beside_an_image_in_a_registry_and_checked_there(self):
-        reference = f"{self.host}/team/proven:1.0"
-        self.push(reference)
-        report = self.home / "report.json"
-        test = lambda name, level: {"id": name, "level": level, "verdict": "pass", "reason": "", "measured": 1, "seconds": 1}
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        report.write_text(json.dumps({
-            "schema": "torchkiln.report/1", "image": {"digest": self.image, "name": "small"},
-            "lock": {"digest": "sha256:" + "1" * 64}, "suite": {"digest": "sha256:" + "2" * 64}, "nonce": "0" * 32,
-            "host": {"kernel": "6", "arch": "x86_64", "cpu": "A", "driver": "", "gpus": [], "runtime": "runc"},
-            "versions": {}, "level_asked": "cpu", "level_reached": "cpu", "started": now, "finished": now,
-            "tests": [test("files", "static"), test("import", "boot"), test("train", "cpu")]}))  # fmt: skip
-        self.assertNotEqual(self.program("stamp", "check", reference, "--require", "cpu", check=False).returncode, 0)  # no key yet
-        self.program("stamp", reference, "--report", report)
-        shutil.rmtree(self.home / "cache")
-        self.program("stamp", "check", reference, "--require", "cpu")
-        self.assertEqual(self.program("stamp", "check", reference, "--require", "gpu", check=False).returncode, 1)
-        # A moved tag has no stamp.
-        other = Layout(self.home / "other")
-        other.image("1.0", [other.layer({"bin/hello": hello()})])
-        self.push(reference, layout=other)
-        self.assertEqual(self.program("stamp", "check", reference, "--require", "cpu", check=False).returncode, 1)
-
     def test_an_audit_reads_two_documents_and_no_layer(self):
         layout = Layout(self.home / "labelled")
         layer = layout.layer({"data": noise(2_000_000)})

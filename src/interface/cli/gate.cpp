@@ -1,6 +1,5 @@
 #include "interface/cli/gate.hpp"
 
-#include "foundation/sys/files.hpp"
 #include "interface/cli/steps.hpp"
 
 namespace torchkiln::cli {
@@ -53,8 +52,8 @@ Result<stamp::Policy> policy_of(const GateOptions& options) {
     TK_TRY(policy.driver_at_least, version::DriverVersion::parse(options.driver));
   }
   if (!options.lock.empty()) {
-    TK_TRY(const auto bytes, sys::read_file(options.lock));
-    policy.lock = base::Digest::of(bytes);
+    TK_TRY(const auto made_from, read_lock(options.lock));
+    policy.lock = lock::identity(made_from);
   }
   return policy;
 }

@@ -3,6 +3,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/document/document.hpp"
 #include "foundation/sys/files.hpp"
+#include "plan/lock/lock.hpp"
 
 #include <algorithm>
 
@@ -74,11 +75,12 @@ Result<Policy> read_policy(const fs::path& file) {
     for (const auto& gpu : *gpus) policy.gpus.push_back(gpu.value);
   if (const auto driver = root.parsed("driver_at_least", version::DriverVersion::parse))
     policy.driver_at_least = driver->value;
-  const auto lock = root.parsed("lock", [&](std::string_view name) -> Result<base::Digest> {
+  const auto lock_identity = root.parsed("lock", [&](std::string_view name) -> Result<base::Digest> {
     TK_TRY(const auto bytes, sys::read_file(beside(name), k_lock_limit_bytes));
-    return base::Digest::of(bytes);
+    TK_TRY(const auto made_from, lock::parse(bytes, beside(name).string()));
+    return lock::identity(made_from);
   });
-  if (lock) policy.lock = lock->value;
+  if (lock_identity) policy.lock = lock_identity->value;
   root.finish();
   TK_CHECK(document.check());
   return policy;

@@ -32,7 +32,7 @@ struct Policy {
   /// Each must be covered by some stamp: a compute capability ("sm_90", "9.0") or words of a model name ("H200").
   std::vector<std::string> gpus = {};
   std::optional<version::DriverVersion> driver_at_least = std::nullopt;
-  /// The lock that the image must have been made from.
+  /// The lock that the image must have been made from, by its identity.
   std::optional<base::Digest> lock = std::nullopt;
 };
 
