@@ -28,7 +28,7 @@ from python_packages import enter_environment
 sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
 from small_image import Layout, hello, small_layout  # noqa: E402
 
-PACKAGES = ["check-jsonschema==0.38.1", "PyYAML==6.0.3"]
+PACKAGES = ["check-jsonschema==0.38.1", "PyYAML==6.0.3", "in-toto-attestation==0.9.3"]
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 H200 = {"name": "NVIDIA H200", "uuid_sha256": "", "compute_capability": "9.0"}
@@ -153,6 +153,26 @@ class Gate(unittest.TestCase):
         self.program("pull", self.reference, "-o", self.home / "copy")
         self.program("push", f"oci:{self.home}/copy:1.0", self.reference)
         self.assertEqual(len(self.attestations()["layers"]), 4)
+
+    def test_in_toto_attestation_reads_the_summary(self):
+        from google.protobuf import json_format
+        from in_toto_attestation.predicates.vsa.v1.vsa_pb2 import VerificationSummary
+        from in_toto_attestation.v1.statement import Statement
+        from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
+
+        self.stamp(self.reference)
+        envelope = json.loads(self.fetch(f"blobs/{self.attestations()['layers'][1]['digest']}"))
+        message = json_format.Parse(base64.b64decode(envelope["payload"]), StatementMessage())
+        Statement.copy_from_pb(message).validate()
+        self.assertEqual(message.predicate_type, SUMMARY)
+        fields = json_format.MessageToDict(message.predicate)
+        # An array by slsa.dev/spec/v1.0/verification_summary; that package's model has one text.
+        levels = fields.pop("verifiedLevels")
+        predicate = json_format.ParseDict(fields, VerificationSummary())  # strict
+        self.assertEqual(predicate.verification_result, "PASSED")
+        self.assertEqual(levels,
+                         ["TORCHKILN_STATIC", "TORCHKILN_BOOT", "TORCHKILN_CPU", "TORCHKILN_GPU", "TORCHKILN_SM_90"])  # fmt: skip
+        self.assertEqual(predicate.policy.digest["sha256"], "2" * 64)
 
     def test_a_policy_says_the_same_from_a_file(self):
         self.stamp(self.reference)

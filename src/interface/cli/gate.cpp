@@ -2,6 +2,8 @@
 
 #include "interface/cli/steps.hpp"
 
+#include <filesystem>
+
 namespace torchkiln::cli {
 
 using base::Result;
@@ -27,10 +29,14 @@ Result<std::vector<stamp::PublicKey>> load_public_keys(const std::vector<std::st
     TK_TRY(auto key, stamp::PublicKey::load(file));
     keys.push_back(std::move(key));
   }
-  if (keys.empty()) {
-    TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(KeyOptions().path())));
-    keys.push_back(std::move(key));
-  }
+  if (!keys.empty()) return keys;
+  const auto own = stamp::public_path(KeyOptions().path());
+  std::error_code ignored;
+  if (!std::filesystem::exists(own, ignored))
+    return base::fail(base::ErrorCode::usage, "no public key to check stamps with: there is no " + own.string(),
+                      {"name the key of whoever signs with --pub FILE"});
+  TK_TRY(auto key, stamp::PublicKey::load(own));
+  keys.push_back(std::move(key));
   return keys;
 }
 
