@@ -32,47 +32,97 @@ static int interfaces(void) {
   return count;
 }
 
+/* A file, but for its first line, which is ours: what this run was asked and sees. */
+static int print_file(const char* folder, const char* name, const char* first) {
+  char path[256], text[65536];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE* file = fopen(path, "r");
+  if (!file) return 1;
+  text[fread(text, 1, sizeof text - 1, file)] = 0;
+  return fputs(first, stdout) < 0 || puts(text) < 0;
+}
+
 int main(int argc, char** argv) {
   const char* mode = getenv("MODE") ? getenv("MODE") : "";
   const char *nonce = "", *level = "boot", *soak = "0";
+  char first[1024];
   struct statvfs shm;
   for (int i = 1; i + 1 < argc; ++i) {
     if (!strcmp(argv[i], "--nonce")) nonce = argv[i + 1];
     if (!strcmp(argv[i], "--level")) level = argv[i + 1];
     if (!strcmp(argv[i], "--soak")) soak = argv[i + 1];
   }
-  if (argc > 1 && !strcmp(argv[1], "--list")) {
-    puts("{\"schema\":\"torchkiln.verifier-plan/1\",\"tests\":["
-         "{\"id\":\"boot.shm\",\"level\":\"boot\"},{\"id\":\"boot.network\",\"level\":\"boot\"}]}");
-    return 0;
-  }
+  if (argc > 1 && !strcmp(argv[1], "--list")) return print_file("/lists", mode, "");
   if (!strcmp(mode, "hang")) sleep(600);
   if (!strcmp(mode, "crash")) abort();
   if (!strcmp(mode, "nonce")) nonce = "00000000000000000000000000000000";
   statvfs("/dev/shm", &shm);
-  fprintf(stderr, "pass  boot.shm\npass  boot.network\n");
-  printf("{\"schema\":\"torchkiln.verifier/1\",\"nonce\":\"%s\",\"level\":\"%s\",\"versions\":{\"soak\":\"%s\"},\"host\":{},"
-         "\"tests\":[{\"id\":\"boot.shm\",\"level\":\"%s\",\"verdict\":\"%s\",\"reason\":\"\",\"measured\":%lu,\"limit\":0,"
-         "\"details\":{\"curve\":[2,1]}}",
-         nonce, level, soak, !strcmp(mode, "level") ? "cpu" : "boot", !strcmp(mode, "verdict") ? "fine" : "pass",
-         (unsigned long)(shm.f_blocks * shm.f_frsize >> 20));
-  if (strcmp(mode, "truncated"))
-    printf(",{\"id\":\"boot.network\",\"level\":\"boot\",\"verdict\":\"pass\",\"measured\":%d}", interfaces());
-  if (!strcmp(mode, "more")) printf(",{\"id\":\"gpu.device\",\"level\":\"gpu\",\"verdict\":\"pass\"}");
-  if (!strcmp(mode, "twice")) printf(",{\"id\":\"boot.network\",\"level\":\"boot\",\"verdict\":\"pass\"}");
-  puts("]}");
-  return 0;
+  fprintf(stderr, "pass  boot.user\npass  boot.init\n");
+  snprintf(first, sizeof first,
+           "{\"schema\":\"torchkiln.verifier/1\",\"nonce\":\"%s\",\"level\":\"%s\",\"host\":{},\"versions\":"
+           "{\"soak\":\"%s\",\"shm_mib\":\"%lu\",\"interfaces\":\"%d\"},\"tests\":",
+           nonce, level, soak, (unsigned long)(shm.f_blocks * shm.f_frsize >> 20), interfaces());
+  return print_file("/answers", mode, first);
 }
 """
+
+PLAN = json.loads(subprocess.run([os.environ["PRINT_VERIFIER_PLAN"]], capture_output=True, check=True).stdout)
+BOOT = [test for test in PLAN["tests"] if test["level"] == "boot"]
+LAST = BOOT[-1]["id"]
+
+
+def kept(test: dict) -> dict:
+    """An answer that keeps the test's limit."""
+    return {"id": test["id"], "level": test["level"], "verdict": "pass", "measured": test["limit"], "details": {"curve": [2, 1]}}
+
+
+def answers(mode: str) -> list[dict]:
+    tests = [kept(test) for test in BOOT]
+    del tests[1]["details"]
+    match mode:
+        case "truncated":
+            tests.pop()
+        case "more":
+            tests.append(kept(next(test for test in PLAN["tests"] if test["level"] == "gpu")))
+        case "twice":
+            tests.append(tests[-1])
+        case "level":
+            tests[0]["level"] = "cpu"
+        case "verdict":
+            tests[0]["verdict"] = "fine"
+        case "beyond":
+            tests[0]["measured"] = 0  # root
+        case "fewer" | "shorter":
+            tests.pop()
+        case "looser":
+            tests[0]["measured"] = 0
+    return tests
+
+
+def listed(mode: str) -> dict:
+    tests = [dict(test) for test in PLAN["tests"]]
+    match mode:
+        case "fewer":
+            tests = [test for test in tests if test["id"] != LAST]
+        case "shorter":
+            tests = tests[: len(BOOT) - 1]
+        case "looser":
+            tests[0]["limit"] = 0
+    return PLAN | {"tests": tests}
+
 
 # How a verifier may lie, and what is said of it.
 FORGED = {
     "nonce": "is not the one that was asked with",
     "truncated": None,  # the test that is missing fails, by its own name
-    "more": "has the test 'gpu.device', which is not in the plan",
-    "twice": "tells of 'boot.network' a second time",
-    "level": "moved 'boot.shm' to another level",
+    "more": "which is not in the plan",
+    "twice": "a second time",
+    "level": "to another level",
     "verdict": "is no verdict",
+    "beyond": "passes 'boot.user' with 0, which is not at least 1",
+    "fewer": f"it has no test '{LAST}'; build the image again",
+    "shorter": f"it has no test '{LAST}'; build the image again",
+    "looser": "its test 'boot.user' has another level or limit",
     "crash": "is no valid JSON",
 }
 
@@ -90,8 +140,11 @@ class Verify(unittest.TestCase):
     def setUpClass(cls):
         cls.home = kiln.folder("home")
         cls.layout = small_image.Layout(cls.home / "layout")
-        layer = cls.layout.layer({"bin/torchkiln-verify": stand_in()})
-        for tag in ("honest", "hang", *FORGED):
+        tags = ("honest", "hang", *FORGED)
+        files = {f"answers/{tag}": (json.dumps(answers(tag)) + "}").encode() for tag in tags}
+        files |= {f"lists/{tag}": json.dumps(listed(tag)).encode() for tag in tags}
+        layer = cls.layout.layer(files | {"bin/torchkiln-verify": stand_in()})
+        for tag in tags:
             cls.layout.image(tag, [layer], env=[f"MODE={tag}"])
 
     @classmethod
@@ -111,9 +164,9 @@ class Verify(unittest.TestCase):
 
     def judge_honest(self, image, *options, environment=None):
         tests, report = self.verify(image, "--shm-size", "96", *options, environment=environment)
-        self.assertEqual(tests["boot.shm"]["verdict"], "pass", tests)
-        self.assertEqual(tests["boot.shm"]["measured"], 96)
-        self.assertEqual(tests["boot.network"]["measured"], 0, "the container has a network")
+        self.assertEqual({tests[test["id"]]["verdict"] for test in BOOT}, {"pass"}, tests)
+        self.assertEqual(report["versions"]["shm_mib"], "96")
+        self.assertEqual(report["versions"]["interfaces"], "0", "the container has a network")
         return report
 
     def test_runc_and_crun_run_it_without_network_and_with_the_shared_memory_asked_for(self):
@@ -137,7 +190,7 @@ class Verify(unittest.TestCase):
             with self.subTest(mode):
                 tests, _ = self.verify(self.reference(mode))
                 if complaint is None:
-                    self.assertEqual(tests["boot.network"]["reason"], "planned, but not run")
+                    self.assertEqual(tests[LAST]["reason"], "planned, but not run")
                     continue
                 self.assertEqual(tests["boot.verifier"]["verdict"], "fail")
                 self.assertIn(complaint, tests["boot.verifier"]["reason"])
@@ -156,7 +209,7 @@ class Verify(unittest.TestCase):
         with browser.Browser(prefix=[], profile=self.home / "profile") as page:
             page.open(files[2].as_uri())
             self.assertIn("level boot asked, reached: none", page.text())
-            self.assertEqual(page.evaluate("document.querySelectorAll('polyline').length"), 1)
+            self.assertEqual(page.evaluate("document.querySelectorAll('polyline').length"), len(BOOT) - 1)
             self.assertGreater(page.evaluate("document.querySelectorAll('tbody tr').length"), 8)
 
 

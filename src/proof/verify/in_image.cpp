@@ -5,7 +5,7 @@
 #include "proof/report/run_reader.hpp"
 
 #include <algorithm>
-#include <set>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -31,26 +31,62 @@ TestOutcome failed(const std::string& id, Level level, std::string reason) {
   return test;
 }
 
-struct PlannedTest {
-  std::string id;
-  Level level;
+/// The plan's tests of levels up to this one.
+std::vector<verifier::Test> tests_up_to(const std::vector<verifier::Test>& plan, Level level) {
+  std::vector<verifier::Test> tests;
+  for (const auto& test : plan)
+    if (report::parse_level(verifier::name_of(test.level)).value() <= level) tests.push_back(test);
+  return tests;
+}
+
+document::ParsedJson to_json(const verifier::Value& limit) {
+  if (const auto* number = std::get_if<double>(&limit)) return *number;
+  return std::get<std::string>(limit);
+}
+
+/// A test as the plan's document has it: what decides about a verdict.
+struct ListedTest {
+  std::string level, compare;
+  document::ParsedJson limit;
+  bool operator==(const ListedTest&) const = default;
 };
 
-Result<std::vector<PlannedTest>> read_plan(const std::string& text, Level up_to) {
+Result<std::map<std::string, ListedTest>> read_list(const std::string& text, Level up_to) {
   TK_TRY(const auto document, JsonValue::parse(text, "the verifier's plan"));
   TK_TRY(const auto tests, document.member("tests"));
   TK_TRY(const auto items, tests.items());
-  std::vector<PlannedTest> plan;
+  std::map<std::string, ListedTest> list;
   for (const auto& item : items) {
     TK_TRY(const auto id, item.member("id"));
     TK_TRY(const auto id_text, id.text());
     TK_TRY(const auto level, item.member("level"));
-    TK_TRY(const auto level_text, level.text());
-    const auto parsed = report::parse_level(level_text);
+    ListedTest test;
+    TK_TRY(test.level, level.text());
+    const auto parsed = report::parse_level(test.level);
     if (!parsed) return level.wrong("is no level");
-    if (*parsed <= up_to) plan.push_back({id_text, *parsed});
+    TK_TRY(test.compare, item.text_or_empty("compare"));
+    TK_TRY(const auto limit, item.find("limit"));
+    if (limit) test.limit = limit->json();
+    if (*parsed <= up_to && !list.emplace(id_text, std::move(test)).second)
+      return id.wrong("is listed a second time");
   }
-  return plan;
+  return list;
+}
+
+/// Whether a measured value keeps the limit, as the verifier's own judge decides it.
+bool keeps_limit(const document::ParsedJson& measured, const verifier::Test& test) {
+  if (std::holds_alternative<std::string>(test.limit)) return measured == to_json(test.limit);
+  if (!measured.is_number() || !std::isfinite(measured.get<double>())) return false;
+  const auto value = measured.get<double>(), limit = std::get<double>(test.limit);
+  switch (test.compare) {
+    case verifier::Compare::at_most:
+      return value <= limit;
+    case verifier::Compare::at_least:
+      return value >= limit;
+    case verifier::Compare::equals:
+      return value == limit;
+  }
+  return false;
 }
 
 Result<TestOutcome> read_test(const JsonValue& item) {
@@ -115,9 +151,8 @@ Result<report::HostFacts> read_host(const JsonValue& document) {
   return host;
 }
 
-Result<InImageResult> read_answers(const std::string& plan_text, const std::string& report_text, Level level,
+Result<InImageResult> read_answers(const std::vector<verifier::Test>& plan, const std::string& report_text,
                                    const std::string& nonce) {
-  TK_TRY(const auto plan, read_plan(plan_text, level));
   InImageResult result;
   TK_TRY(const auto document, JsonValue::parse(report_text, "the verifier's report"));
   TK_TRY(const auto schema, document.member("schema"));
@@ -138,13 +173,20 @@ Result<InImageResult> read_answers(const std::string& plan_text, const std::stri
     if (!outcomes.emplace(id, std::move(test)).second) return item.wrong("tells of '" + id + "' a second time");
   }
   for (const auto& planned : plan) {
+    const auto level = report::parse_level(verifier::name_of(planned.level)).value();
     const auto at = outcomes.find(planned.id);
     if (at == outcomes.end()) {
-      result.tests.push_back(failed(planned.id, planned.level, "planned, but not run"));
+      result.tests.push_back(failed(planned.id, level, "planned, but not run"));
       continue;
     }
-    if (at->second.level != planned.level) return document.wrong("moved '" + planned.id + "' to another level");
-    result.tests.push_back(std::move(at->second));
+    auto& outcome = at->second;
+    if (outcome.level != level) return document.wrong("moved '" + planned.id + "' to another level");
+    const bool is_good = outcome.verdict == TestVerdict::pass || outcome.verdict == TestVerdict::warn;
+    if (is_good && !keeps_limit(outcome.measured, planned))
+      return document.wrong(fmt::format("passes '{}' with {}, which is not {} {}", planned.id, outcome.measured.dump(),
+                                        verifier::name_of(planned.compare), to_json(planned.limit).dump()));
+    outcome.limit = to_json(planned.limit);
+    result.tests.push_back(std::move(outcome));
     outcomes.erase(at);
   }
   if (!outcomes.empty())
@@ -160,9 +202,23 @@ InImageResult only_failure(const std::string& reason) {
 
 }  // namespace
 
-InImageResult judge_answers(const std::string& plan, const std::string& report, Level level,
+std::string plan_difference(const std::string& listed, const std::vector<verifier::Test>& plan, Level level) {
+  auto list = read_list(listed, level);
+  if (!list) return list.error().message;
+  for (const auto& test : tests_up_to(plan, level)) {
+    const auto at = list->find(test.id);
+    if (at == list->end()) return "it has no test '" + test.id + "'";
+    const ListedTest wanted{std::string(verifier::name_of(test.level)), std::string(verifier::name_of(test.compare)),
+                            to_json(test.limit)};
+    if (at->second != wanted) return "its test '" + test.id + "' has another level or limit";
+    list->erase(at);
+  }
+  return list->empty() ? "" : "it has a test '" + list->begin()->first + "'";
+}
+
+InImageResult judge_answers(const std::vector<verifier::Test>& plan, const std::string& report, Level level,
                             const std::string& nonce) {
-  auto result = read_answers(plan, report, level, nonce);
+  auto result = read_answers(tests_up_to(plan, level), report, nonce);
   if (!result) return only_failure(result.error().message);
   return std::move(*result);
 }
@@ -200,6 +256,11 @@ Result<InImageResult> run_in_image(const RunInImage& run, const oci::ImageConfig
   if (listed.exit_status != 0 || listed.timed_out)
     return only_failure(fmt::format("torchkiln-verify --list ended with status {}: {}", listed.exit_status,
                                     base::trim(listed.errors.substr(0, 300))));
+  const auto plan = verifier::plan(
+      {.level = level >= Level::gpu ? verifier::Level::gpu : verifier::Level::cpu, .seconds = double(limits.soak_s)});
+  if (const auto difference = plan_difference(listed.output, plan, level); !difference.empty())
+    return only_failure("its verifier is not this torchkiln's: " + difference +
+                        "; build the image again with this torchkiln, or verify it with the one that built it");
   auto test = call({"torchkiln-verify", "--level", std::string(name(level)), "--nonce", nonce, "--json", "-"});
   test.timeout_s = limits.timeout_s + limits.soak_s;
   test.on_line = [&step](std::string_view line) { step.output(line); };
@@ -207,7 +268,7 @@ Result<InImageResult> run_in_image(const RunInImage& run, const oci::ImageConfig
   TK_TRY(const auto tested, run(test));
   if (tested.timed_out)
     return only_failure(fmt::format("torchkiln-verify did not end within {:.0f} s", test.timeout_s));
-  return judge_answers(listed.output, tested.output, level, nonce);
+  return judge_answers(plan, tested.output, level, nonce);
 }
 
 }  // namespace torchkiln::verify

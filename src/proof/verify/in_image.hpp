@@ -1,6 +1,7 @@
 #pragma once
-// Running the image's own torchkiln-verify and believing nothing of its answer that is not complete: the same
-// nonce, a test for every row of the plan, and nothing else.
+// Running the image's own torchkiln-verify and believing nothing of its answer that is not complete: the plan that this
+// torchkiln's verifier has, the same nonce, a test for every row of the plan and nothing else, and no pass whose measured
+// value does not keep the limit.
 
 #include "assembly/oci/image_config.hpp"
 #include "assembly/runtime/runtime.hpp"
@@ -11,6 +12,8 @@
 #include <map>
 #include <string>
 #include <vector>
+
+#include <verifier/plan/plan.hpp>
 
 namespace torchkiln::verify {
 
@@ -39,8 +42,13 @@ struct InImageResult {
 base::Result<InImageResult> run_in_image(const RunInImage& run, const oci::ImageConfig& config, report::Level level,
                                          const std::string& nonce, const RunLimits& limits, base::Step& step);
 
-/// Judges the program's two answers, its plan and its report; for tests.
-InImageResult judge_answers(const std::string& plan, const std::string& report, report::Level level,
+/// In what `listed`, the tests that an image's verifier says it has, differs from `plan` up to the level: in ids,
+/// levels and limits. Empty when in nothing. An image must not choose its own tests: one with fewer, or with limits
+/// that nothing fails, would reach any level. For tests.
+std::string plan_difference(const std::string& listed, const std::vector<verifier::Test>& plan, report::Level level);
+
+/// Judges the program's report by the plan; for tests.
+InImageResult judge_answers(const std::vector<verifier::Test>& plan, const std::string& report, report::Level level,
                             const std::string& nonce);
 
 }  // namespace torchkiln::verify

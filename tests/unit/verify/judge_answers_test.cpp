@@ -17,15 +17,27 @@ namespace {
 
 const std::string k_nonce = "0123456789abcdef";
 
-Json plan() {
-  return {{"schema", "torchkiln.verifier-plan/1"},
-          {"tests", Json::array({{{"id", "boot.tini"}, {"level", "boot"}},
-                                 {{"id", "cpu.train"}, {"level", "cpu"}},
-                                 {{"id", "gpu.train"}, {"level", "gpu"}}})}};
+std::vector<verifier::Test> plan() {
+  using verifier::Compare;
+  const auto test = [](const char* id, verifier::Level level, Compare compare, verifier::Value limit) {
+    return verifier::Test{id, level, verifier::Program::boot, "", compare, std::move(limit), "", 1, {}};
+  };
+  return {test("boot.tini", verifier::Level::boot, Compare::equals, "tini"),
+          test("cpu.train", verifier::Level::cpu, Compare::at_least, 1.5),
+          test("gpu.train", verifier::Level::gpu, Compare::at_most, 1e-3)};
 }
 
-Json one(const std::string& id, const std::string& level, const std::string& verdict = "pass") {
-  return {{"id", id}, {"level", level}, {"verdict", verdict}, {"seconds", 0.25}};
+/// The plan as an honest verifier lists it.
+Json list() {
+  return {{"schema", "torchkiln.verifier-plan/1"},
+          {"tests",
+           Json::array({{{"id", "boot.tini"}, {"level", "boot"}, {"compare", "equals"}, {"limit", "tini"}},
+                        {{"id", "cpu.train"}, {"level", "cpu"}, {"compare", "at least"}, {"limit", 1.5}},
+                        {{"id", "gpu.train"}, {"level", "gpu"}, {"compare", "at most"}, {"limit", 1e-3}}})}};
+}
+
+Json one(const std::string& id, const std::string& level, const Json& measured) {
+  return {{"id", id}, {"level", level}, {"verdict", "pass"}, {"measured", measured}, {"seconds", 0.25}};
 }
 
 Json answer() {
@@ -33,13 +45,13 @@ Json answer() {
           {"nonce", k_nonce},
           {"versions", {{"torch", "2.8.0+cu128"}, {"driver", nullptr}}},
           {"host", {{"driver", nullptr}, {"gpus", Json::array()}}},
-          {"tests", Json::array({one("boot.tini", "boot"), one("cpu.train", "cpu")})}};
+          {"tests", Json::array({one("boot.tini", "boot", "tini"), one("cpu.train", "cpu", 1.75)})}};
 }
 
 InImageResult judge(const std::function<void(Json&)>& change, Level level = Level::cpu) {
   auto changed = answer();
   change(changed);
-  return judge_answers(plan().dump(), changed.dump(), level, k_nonce);
+  return judge_answers(plan(), changed.dump(), level, k_nonce);
 }
 
 Level level_of(InImageResult result) {
@@ -78,7 +90,7 @@ TEST_CASE("a GPU that is reported is taken over") {
                      {"gpus", Json::array({{{"name", "NVIDIA H200"},
                                             {"uuid_sha256", base::Digest::of("uuid").hex()},
                                             {"compute_capability", "9.0"}}})}};
-        a["tests"].push_back(one("gpu.train", "gpu"));
+        a["tests"].push_back(one("gpu.train", "gpu", 1e-4));
       },
       Level::gpu);
   CHECK(level_of(result) == Level::gpu);
@@ -112,12 +124,12 @@ TEST_CASE("an answer to another question is none") {
 }
 
 TEST_CASE("a test that was not planned, comes twice or changed its level spoils the answer") {
-  CHECK_THAT(only_failure(judge([](Json& a) { a["tests"].push_back(one("more", "cpu")); })),
+  CHECK_THAT(only_failure(judge([](Json& a) { a["tests"].push_back(one("more", "cpu", 1)); })),
              Catch::Matchers::Contains("'more', which is not in the plan"));
   // Nor may a level that was not asked for be reached.
-  CHECK_THAT(only_failure(judge([](Json& a) { a["tests"].push_back(one("gpu.train", "gpu")); })),
+  CHECK_THAT(only_failure(judge([](Json& a) { a["tests"].push_back(one("gpu.train", "gpu", 1e-4)); })),
              Catch::Matchers::Contains("not in the plan"));
-  CHECK_THAT(only_failure(judge([](Json& a) { a["tests"].push_back(one("cpu.train", "cpu")); })),
+  CHECK_THAT(only_failure(judge([](Json& a) { a["tests"].push_back(one("cpu.train", "cpu", 1.75)); })),
              Catch::Matchers::Contains("tells of 'cpu.train' a second time"));
   CHECK_THAT(only_failure(judge([](Json& a) { a["tests"][1]["level"] = "boot"; })),
              Catch::Matchers::Contains("moved 'cpu.train' to another level"));
@@ -135,20 +147,52 @@ TEST_CASE("what is no JSON, or ends early, is a failed test") {
   const auto whole = answer().dump();
   for (const auto& text : {std::string(), std::string("Killed\n"), whole.substr(0, whole.size() / 2), whole + whole,
                            std::string("\xff\xfe{}"), std::string(100'000, '[')})
-    only_failure(judge_answers(plan().dump(), text, Level::cpu, k_nonce));
-  only_failure(judge_answers("", whole, Level::cpu, k_nonce));
+    only_failure(judge_answers(plan(), text, Level::cpu, k_nonce));
 }
 
-TEST_CASE("an image whose plan is empty proves nothing") {
-  const auto result = judge_answers(
-      Json({{"tests", Json::array()}}).dump(),
-      [] {
-        auto none = answer();
-        none["tests"] = Json::array();
-        return none.dump();
-      }(),
-      Level::cpu, k_nonce);
-  CHECK(level_of(result) == Level::static_);
+TEST_CASE("a pass whose measured value does not keep the plan's limit is none") {
+  const std::pair<int, Json> wrong[] = {{1, 1.25}, {1, nullptr}, {1, "1.75"}, {0, "bash"}, {0, 1}};
+  for (const auto& [index, measured] : wrong)
+    CHECK_THAT(only_failure(judge([&, i = index, &m = measured](Json& a) { a["tests"][i]["measured"] = m; })),
+               Catch::Matchers::Contains("passes '"));
+  // The limit that is told is the plan's, whatever the image says.
+  CHECK(judge([](Json& a) { a["tests"][1]["limit"] = 0.5; }).tests[1].limit == 1.5);
+  // A failed test may have measured anything.
+  const auto failed = judge([](Json& a) {
+    a["tests"][1]["verdict"] = "fail";
+    a["tests"][1].erase("measured");
+  });
+  CHECK(failed.tests[1].verdict == TestVerdict::fail);
+}
+
+TEST_CASE("an image cannot choose its own tests") {
+  const auto difference = [](const std::function<void(Json&)>& change, Level level = Level::cpu) {
+    auto changed = list();
+    change(changed["tests"]);
+    return plan_difference(changed.dump(), plan(), level);
+  };
+  CHECK(difference([](Json&) {}).empty());
+  CHECK(difference([](Json&) {}, Level::gpu).empty());
+  CHECK(difference([](Json& t) { t.erase(1); }) == "it has no test 'cpu.train'");
+  CHECK(difference([](Json& t) { t.erase(2); }).empty());  // not asked for
+  CHECK(difference([](Json& t) { t.erase(2); }, Level::gpu) == "it has no test 'gpu.train'");
+  CHECK(difference([](Json& t) { t.push_back({{"id", "cpu.more"}, {"level", "cpu"}}); }) == "it has a test 'cpu.more'");
+  for (const auto* key : {"level", "compare", "limit"})
+    CHECK(difference([&](Json& t) { t[1][key] = key == std::string("level") ? "boot" : "0.1"; }) ==
+          "its test 'cpu.train' has another level or limit");
+  CHECK(difference([](Json& t) { t[1]["limit"] = 0.1; }) == "its test 'cpu.train' has another level or limit");
+  CHECK(difference([](Json& t) { t[1].erase("limit"); }) == "its test 'cpu.train' has another level or limit");
+  CHECK_THAT(difference([](Json& t) { t.push_back(t[0]); }), Catch::Matchers::Contains("a second time"));
+  CHECK_THAT(difference([](Json& t) { t = "all of them"; }), Catch::Matchers::Contains("tests"));
+  CHECK_FALSE(plan_difference("", plan(), Level::cpu).empty());
+}
+
+TEST_CASE("the plan that images are held against is the verifier's own") {
+  const auto own = verifier::plan();
+  CHECK(own.size() > 80);
+  std::size_t of_level[4] = {};
+  for (const auto& test : own) ++of_level[static_cast<int>(test.level)];
+  for (const auto count : of_level) CHECK(count > 5);
 }
 
 TEST_CASE("the image's own configuration says how it is run, apart from root and the network") {
