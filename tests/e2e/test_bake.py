@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import time
 import unittest
 
+import browser
 import kiln
 
 COMPUTE = "import torch; print(torch.__version__, float((torch.ones(64, 64) @ torch.ones(64, 64)).sum()))"
@@ -102,6 +104,41 @@ class Bake(unittest.TestCase):
         refused = kiln.torchkiln("stamp", "check", self.image, "--require", "gpu", env=home, check=False)
         self.assertEqual(refused.returncode, 1)
         self.assertNotIn("proven", refused.stdout)
+
+    def test_5_verify_reaches_the_level_in_under_a_minute_with_a_line_for_each_test(self):
+        files = [self.root_folder / "report.json", self.root_folder / "report.html"]
+        used = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+        start = time.monotonic()
+        done = kiln.torchkiln("verify", self.image, "--lock", self.root_folder / "kiln.lock", "--progress", "plain", "-v", "--cache",
+                              self.root_cache, *(word for file in files for word in ("--report", file)))  # fmt: skip
+        seconds = time.monotonic() - start
+        used = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]) - used
+        print(f"measured: level cpu, once unpacked: {seconds:.1f} s, {used:.1f} s of processor time")
+        self.assertLess(used, 60)
+        self.assertLess(seconds, 120)  # on both cores under 60; another test may have one of them
+        report = json.loads(files[0].read_text())
+        self.assertEqual(report["level_reached"], "cpu")
+        in_image = [test["id"] for test in report["tests"] if test["id"] in done.stderr]
+        self.assertGreater(len(in_image), 45)
+        lines = [line.split()[:2] for line in done.stderr.splitlines()]
+        for test in in_image:
+            self.assertEqual(lines.count(["pass", test]), 1, test)
+        # The page of a whole report, light and dark.
+        with browser.Browser(prefix=[], profile=self.root_folder / "profile") as page:
+            page.open(files[1].as_uri())
+            self.assertIn("reached: cpu", page.text())
+            self.assertEqual(page.evaluate("document.querySelectorAll('tbody tr').length"), len(report["tests"]))
+            curves = page.evaluate("document.querySelectorAll('polyline').length")
+            self.assertGreater(curves, 4)
+
+    def test_5_the_verifiers_layer_is_under_8_mib(self):
+        layout = pathlib.Path(self.image.removeprefix("oci:").rsplit(":", 1)[0])
+        digest = json.loads(kiln.run(["skopeo", "inspect", "--raw", self.image]).stdout)
+        config = json.loads((layout / "blobs/sha256" / digest["config"]["digest"][7:]).read_text())
+        made_by = [entry.get("created_by", "") for entry in config["history"] if not entry.get("empty_layer")]
+        sizes = [layer["size"] for layer, text in zip(digest["layers"], made_by, strict=True) if "verifier" in text]
+        self.assertEqual(len(sizes), 1, made_by)
+        self.assertLess(sizes[0], 8 << 20)
 
     def test_6_torch_computes_in_the_runner_and_pip_finds_nothing_broken(self):
         done = kiln.torchkiln("run", self.image, "--cache", self.root_cache, "--", "python", "-c", COMPUTE)

@@ -150,6 +150,26 @@ std::vector<std::string> lock_faults(const oci::Image& image, const oci::ImageCo
   return found;
 }
 
+std::vector<std::string> wheel_layer_faults(const lock::Lock& lock, spec::Variant variant,
+                                            const oci::ImageConfig& config) {
+  std::map<base::Digest, std::string> missing;  // by diff_id: the wheels in it
+  std::size_t found = 0;
+  for (const auto& wheel : lock.wheels) {
+    if (!wheel.layer || !is_in(wheel, variant)) continue;
+    const auto& diff_id = wheel.layer->diff_id;
+    if (std::find(config.diff_ids.begin(), config.diff_ids.end(), diff_id) != config.diff_ids.end())
+      ++found;
+    else
+      missing[diff_id] += (missing[diff_id].empty() ? "" : ", ") + wheel.name + " " + wheel.version;
+  }
+  // An engine, or another form of layers, makes all of them anew.
+  if (found == 0) return {};
+  std::vector<std::string> faults;
+  for (const auto& [diff_id, wheels] : missing)
+    faults.push_back(fmt::format("the layer {} of {} is not in the image", diff_id.to_string(), wheels));
+  return faults;
+}
+
 Result<std::vector<std::string>> package_faults(const lock::Lock& lock, spec::Variant variant,
                                                 const ImageTree& tree) {
   wheel::InstallScheme scheme;

@@ -84,17 +84,25 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
                [&] { return library_faults(tree, wheel::InstallScheme().prefix); }));
   TK_CHECK(add("static.copies", "torch's and CUDA's libraries that are there more than once",
                [&]() -> Faults { return copy_faults(tree); }));
-  // A torch that has lost its CUDA library is static.records's to find; one for the CPU promises nothing.
-  if (const auto promised = config.execution.labels.find("dev.torchkiln.gpu-architectures");
-      promised != config.execution.labels.end() && tree.file(torch_cuda_library(site_packages)) != nullptr) {
+  // A torch that has lost its CUDA library is static.records's to find; one for the CPU promises nothing, and where the
+  // lock knows no architectures nobody does.
+  const auto promised = config.execution.labels.find("dev.torchkiln.gpu-architectures");
+  const bool has_promise = promised != config.execution.labels.end();
+  const bool is_unknown = lock && lock->resolution.sass.empty() && !has_promise;
+  if (tree.file(torch_cuda_library(site_packages)) != nullptr && !is_unknown) {
     TK_CHECK(add("static.architectures", "promised GPU architectures without machine code in most modules",
-                 [&] { return architecture_faults(tree, site_packages, promised->second); }));
+                 [&]() -> Faults {
+                   if (!has_promise) return std::vector<std::string>{"no label says which GPUs it has code for"};
+                   return architecture_faults(tree, site_packages, promised->second);
+                 }));
   }
   if (lock) {
     TK_CHECK(add("static.lock", "tag, labels and environment that are not the lock's",
                  [&]() -> Faults { return lock_faults(image, config, *lock); }));
     TK_CHECK(add("static.packages", "wheels that are not the lock's",
                  [&] { return package_faults(*lock, variant_of(config), tree); }));
+    TK_CHECK(add("static.layers", "layers of wheels that are not the lock's",
+                 [&]() -> Faults { return wheel_layer_faults(*lock, variant_of(config), config); }));
   }
   return tests;
 }

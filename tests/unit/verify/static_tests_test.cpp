@@ -112,6 +112,16 @@ const Mutant k_mutants[] = {
      },
      "static.copies",
      "libcudart is there more than once: /usr/lib/x86_64-linux-gnu/libcudart.so.11.0, /usr/local/"},
+    {"a swapped library whose record was swapped with it",
+     [](StaticImage& image) {
+       image.finish();
+       const auto& diff_ids = image.parts().config.diff_ids;
+       for (auto& wheel : image.lock.wheels) wheel.layer = {diff_ids[1], diff_ids[1], 1, 1};
+       const auto of_the_lock = torchkiln::base::Digest::of("the layer of torch's wheel");
+       for (auto& wheel : image.lock.wheels)
+         if (wheel.name == "torch") wheel.layer = {of_the_lock, of_the_lock, 1, 1};
+     },
+     "static.layers", "of torch 2.8.0 is not in the image"},
     {"a wheel that the lock has not",
      [](StaticImage& image) {
        image.install("requests", "2.0", {{"requests.py", ""}});
@@ -126,7 +136,7 @@ TEST_CASE("an image as the lock says has no fault") {
   CHECK(image.red() == std::map<std::string, std::string>{});
   CHECK(image.ids == std::set<std::string>{"static.blobs", "static.secrets", "static.user", "static.environment",
                                            "static.labels", "static.records", "static.libraries", "static.copies",
-                                           "static.architectures", "static.lock", "static.packages"});
+                                           "static.architectures", "static.lock", "static.packages", "static.layers"});
 }
 
 TEST_CASE("whatever is wrong with an image turns exactly the test red that is about it") {
@@ -162,6 +172,21 @@ TEST_CASE("another cuDNN, NCCL or torch than the labels name is found without a 
   CHECK(red.at("static.labels") ==
         "the label dev.torchkiln.cudnn is '9.10.2.21', but 9.1.0.70 is installed; "
         "the label dev.torchkiln.nccl is '2.27.3', but 2.21.5 is installed");
+}
+
+TEST_CASE("a label of architectures that was taken off is missed, by the lock and without it") {
+  StaticImage image;
+  image.lock.resolution.sass = {"7.0", "9.0"};
+  image.execution().labels = torchkiln::recipe::make_recipe(image.lock, {}).labels;
+  CHECK(image.red().empty());
+  image.execution().labels.erase("dev.torchkiln.gpu-architectures");
+  image.parts().layers.clear();
+  image.parts().config.diff_ids.clear();
+  image.parts().config.history.clear();
+  const auto red = image.red();
+  CHECK(red.size() == 2);
+  CHECK(red.count("static.lock") == 1);
+  CHECK(red.at("static.architectures") == "no label says which GPUs it has code for");
 }
 
 TEST_CASE("a driver's requirement that is not the CUDA's own is a fault twice: by the rule and by the lock") {
