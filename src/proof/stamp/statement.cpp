@@ -24,9 +24,9 @@ namespace {
 
 constexpr std::string_view k_lock_name = "kiln.lock";
 constexpr std::string_view k_suite_name = "verification-suite";
-/// Who says it, and by what: names that need not lead anywhere (RFC 2606 keeps .example for such).
-constexpr std::string_view k_verifier_id = "https://torchkiln.example/verifier/v1";
-constexpr std::string_view k_suite_uri = "https://torchkiln.example/verification-suite/v1";
+/// Who says it, and by what. Names; nothing is fetched there.
+constexpr std::string_view k_verifier_id = "https://torchkiln.dev/verifier/v1";
+constexpr std::string_view k_suite_uri = "https://torchkiln.dev/verification-suite/v1";
 
 Json resource(std::string_view resource_name, const base::Digest& digest) {
   return {{"name", resource_name}, {"digest", {{"sha256", digest.hex()}}}};
