@@ -121,6 +121,7 @@ int run(int argc, char** argv) {
   add_render(program, chosen);
   add_build(program, chosen);
   add_verify(program, chosen);
+  add_sbom(program, chosen);
   add_stamp(program, chosen);
   add_run(program, chosen);
   add_push(program, chosen);

@@ -19,6 +19,7 @@ void add_lock(CLI::App& program, Action& chosen);
 void add_render(CLI::App& program, Action& chosen);
 void add_build(CLI::App& program, Action& chosen);
 void add_verify(CLI::App& program, Action& chosen);
+void add_sbom(CLI::App& program, Action& chosen);
 void add_stamp(CLI::App& program, Action& chosen);
 void add_bake(CLI::App& program, Action& chosen);
 void add_run(CLI::App& program, Action& chosen);
