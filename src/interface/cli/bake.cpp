@@ -3,6 +3,7 @@
 #include "foundation/sys/environment.hpp"
 #include "interface/cli/commands.hpp"
 #include "interface/cli/push.hpp"
+#include "interface/cli/signing.hpp"
 #include "proof/stamp/check.hpp"
 #include "proof/stamp/stamp.hpp"
 
@@ -79,9 +80,7 @@ Result<console::BakedImage> prove(const console::BuiltImage& built, const oci::L
   base::Step step(session.progress(), "Stamping", built.image.name);
   const stamp::StampRequest stamping{
       .report = verification.report, .report_file = baked.report_file, .valid_for_s = signer.valid_for_s};
-  TK_TRY(const auto stamp, stamp::attach(layout, built.image, stamping, signer.key));
-  TK_TRY(const auto summary, stamp::summary_of(stamping));
-  TK_CHECK(stamp::attach_statement(layout, built.image, summary, signer.key));
+  TK_TRY(const auto stamp, sign(layout, built.image, stamping, &lock, Documents::signed_too, signer.key, session));
   step.end(stamp.referrer.digest.to_string());
   baked.run = std::move(verification.run);
   return baked;

@@ -3,6 +3,7 @@
 #include "foundation/sys/files.hpp"
 #include "interface/cli/commands.hpp"
 #include "interface/cli/open_image.hpp"
+#include "interface/cli/signing.hpp"
 #include "proof/sbom/statement.hpp"
 
 #include <algorithm>
@@ -18,8 +19,6 @@ using base::Result;
 
 namespace {
 
-constexpr const char* k_lock_file = "kiln.lock";
-
 struct SbomOptions {
   std::string image, format = "spdx", output, lock;
   bool is_statement = false;
@@ -34,28 +33,10 @@ Result<sbom::Format> read_format(const std::string& text) {
   return *found;
 }
 
-/// The lock that --lock names; else the one here, if the image was made from it.
-Result<std::optional<lock::Lock>> find_lock(const SbomOptions& options, const OpenedImage& opened,
-                                            Session& session) {
-  if (!options.lock.empty()) {
-    TK_TRY(auto lock, read_lock(options.lock));
-    return std::optional(std::move(lock));
-  }
-  if (sys::size_of_file(k_lock_file)) {
-    TK_TRY(const auto manifest, opened.layout.read_manifest(opened.image.descriptor));
-    TK_TRY(const auto config, opened.layout.read_config(manifest));
-    TK_TRY(auto lock, read_lock(k_lock_file));
-    if (sbom::is_made_from(config, lock)) return std::optional(std::move(lock));
-  }
-  session.progress().warn(
-      "without the image's lock, digests and addresses of its packages are not known; --lock names it");
-  return std::optional<lock::Lock>();
-}
-
 Result<int> run_sbom(const SbomOptions& options, Session& session) {
   TK_TRY(const auto format, read_format(options.format));
   TK_TRY(const auto opened, open_image(options.image, ImageContent::layers_to_unpack, session));
-  TK_TRY(const auto lock, find_lock(options, opened, session));
+  TK_TRY(const auto lock, find_lock(options.lock, opened, session));
   const auto* known_lock = lock ? &*lock : nullptr;
   TK_CHECK(session.take_cache());
   TK_TRY(const auto inventory,

@@ -8,6 +8,7 @@
 #include "interface/cli/commands.hpp"
 #include "interface/cli/gate.hpp"
 #include "interface/cli/open_image.hpp"
+#include "interface/cli/signing.hpp"
 #include "interface/console/stamp_documents.hpp"
 #include "proof/stamp/attestation_tag.hpp"
 #include "proof/stamp/check.hpp"
@@ -24,7 +25,8 @@ using base::Result;
 namespace {
 
 struct MakeOptions {
-  std::string image, report;
+  std::string image, report, lock;
+  bool report_alone = false;
   KeyOptions key;
 };
 struct CheckOptions {
@@ -39,7 +41,10 @@ struct ShowOptions {
 Result<int> make(const MakeOptions& options, Session& session) {
   if (options.image.empty() || options.report.empty())
     return fail(ErrorCode::usage, "stamp needs an IMAGE and --report FILE", {"torchkiln stamp --help"});
-  TK_TRY(auto opened, open_image(options.image, ImageContent::stamps, session));
+  const auto documents = options.report_alone ? Documents::left_out : Documents::signed_too;
+  TK_TRY(auto opened,
+         open_image(options.image, options.report_alone ? ImageContent::stamps : ImageContent::layers_to_unpack,
+                    session));
   const auto* in_registry = std::get_if<oci::RegistryReference>(&opened.reference);
   if (opened.folder && !in_registry)
     return fail(ErrorCode::usage, "'" + options.image + "' has no place for a stamp",
@@ -53,9 +58,13 @@ Result<int> make(const MakeOptions& options, Session& session) {
     opened.image.tag.clear();
     request.statements = opened.layout.directory() / "statements.jsonl";
   }
-  TK_TRY(const auto stamp, stamp::attach(opened.layout, opened.image, request, key));
-  TK_TRY(const auto summary, stamp::summary_of(request));
-  TK_CHECK(stamp::attach_statement(opened.layout, opened.image, summary, key, request.statements));
+  std::optional<lock::Lock> lock;
+  if (documents == Documents::signed_too) {
+    TK_TRY(lock, find_lock(options.lock, opened, session));
+    TK_CHECK(session.take_cache());
+  }
+  TK_TRY(const auto stamp,
+         sign(opened.layout, opened.image, request, lock ? &*lock : nullptr, documents, key, session));
   if (in_registry) {
     TK_TRY(const auto repository, session.registries().repository(*in_registry));
     TK_CHECK(registry::push_referrers(opened.layout, opened.image.descriptor.digest, repository, {}));
@@ -100,6 +109,11 @@ void add_stamp(CLI::App& program, Action& chosen) {
   auto making = std::make_shared<MakeOptions>();
   command->add_option("image", making->image, k_image_forms)->type_name("IMAGE");
   command->add_option("--report", making->report, "The report that 'verify' wrote")->type_name("FILE");
+  command
+      ->add_option("--lock", making->lock,
+                   "The lock that the image was made from (default: kiln.lock here, if it is that one)")
+      ->type_name("FILE");
+  command->add_flag("--report-alone", making->report_alone, "Sign no bills of materials and no provenance with it");
   add_key_options(*command, making->key);
   command->require_subcommand(0, 1);
 

@@ -29,6 +29,10 @@ constexpr std::array<std::string_view, 2> k_of_the_driver = {"libcuda.so.1", "li
 constexpr std::array<std::string_view, 3> k_plug_ins = {"libcufile_rdma.so", "nvshmem_transport_",
                                                         "nvshmem_bootstrap_"};
 
+/// What a wheel carries though nothing in it needs it: torch 2.15.0 has torch/lib/libgfortran.so.5 without the
+/// libquadmath that it would take (found 2026-11 in the wheels of the Python index).
+constexpr std::array<std::string_view, 1> k_left_over = {"libgfortran.so.5"};
+
 /// Where glibc's loader looks last (ld.so(8)); Debian's are those of its ld.so.conf.
 constexpr std::array<std::string_view, 8> k_system_folders = {"lib/x86_64-linux-gnu",
                                                               "usr/lib/x86_64-linux-gnu",
@@ -203,9 +207,13 @@ Result<Texts> record_faults(const ImageTree& tree, const std::string& site_packa
 Result<Texts> library_faults(const ImageTree& tree, const std::string& prefix) {
   TK_TRY(const auto libraries, read_libraries(tree, prefix));
   Loader loader(tree, libraries);
+  std::set<std::string, std::less<>> needed;
+  for (const auto& library : libraries) needed.insert(library.elf.needed.begin(), library.elf.needed.end());
   Texts faults;
   for (const auto& library : libraries) {
-    if (starts_with_any(name_of(library.path), k_plug_ins)) continue;
+    const auto file_name = name_of(library.path);
+    if (starts_with_any(file_name, k_plug_ins)) continue;
+    if (starts_with_any(file_name, k_left_over) && !needed.contains(file_name)) continue;
     for (const auto& name : library.elf.needed) {
       if (starts_with_any(name, k_of_the_driver)) continue;
       const auto found = loader.find(name, library);

@@ -160,6 +160,22 @@ TEST_CASE("bytecode belongs to the wheel of its source, and bytecode without a s
   CHECK(image.red().count("static.records") == 1);
 }
 
+TEST_CASE("a library that a wheel carries and nothing needs may lack what it would need; any other may not") {
+  const auto lost = replace_all(must(torchkiln::sys::read_file(fs::canonical("/usr/bin/true"))), "libc.so.6", "libq.so.6");
+  for (const bool is_known : {true, false}) {
+    StaticImage image;
+    image.install("torch", "2.8.0",
+                  {{"torch/version.py", "__version__ = '2.8.0+cu128'\ncuda: Optional[str] = '12.8'\n"},
+                   {"torch/lib/libtorch_cuda.so", elf_with_section(".nv_fatbin", fat_binary({70, 90}))},
+                   {is_known ? "torch/lib/libgfortran.so.5" : "torch/lib/libother.so.5", lost}});
+    const auto red = image.red();
+    if (is_known)
+      CHECK(red.empty());
+    else
+      CHECK(red.at("static.libraries").find("libother.so.5 needs libq.so.6, which is nowhere") != std::string::npos);
+  }
+}
+
 TEST_CASE("another cuDNN, NCCL or torch than the labels name is found without a lock's help") {
   StaticImage image;
   image.install("nvidia-cudnn-cu12", "9.1.0.70", {});
