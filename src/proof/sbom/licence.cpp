@@ -68,7 +68,7 @@ constexpr std::string_view k_licences[] = {"0BSD",
                                            "Zlib",
                                            "ZPL-2.1"};
 constexpr std::string_view k_exceptions[] = {"Classpath-exception-2.0", "GCC-exception-3.1", "LLVM-exception",
-                                             "Bison-exception-2.2", "OpenSSL-SSLeay-exception"};
+                                             "Bison-exception-2.2"};
 
 /// Names with one meaning, of classifiers (pypi.org/classifiers) and of the field License, in lower case.
 constexpr std::pair<std::string_view, std::string_view> k_names[] = {
