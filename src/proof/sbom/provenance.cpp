@@ -32,10 +32,12 @@ Json external_parameters(const Inventory& inventory, const lock::Lock& lock) {
   add("architecture", r.architecture);
   add("driver-minimum", r.driver_minimum);
   if (!r.gpus.empty()) resolution["gpus"] = r.gpus;
+  Json requested = Json::array();
+  for (const auto& one : lock.requested) requested.push_back(base::without_credentials(one));
   return {{"image", lock.image_name},
           {"variant", name(inventory.variant)},
           {"spec", {{"digest", sha256(lock.spec_digest)}}},
-          {"requested", lock.requested},
+          {"requested", std::move(requested)},
           {"requested-debian", lock.requested_debian},
           {"user", {{"name", lock.user.name}, {"uid", lock.user.uid}, {"gid", lock.user.gid}}},
           {"resolution", std::move(resolution)}};

@@ -185,8 +185,9 @@ Result<std::vector<std::string>> package_faults(const lock::Lock& lock, spec::Va
       found.push_back(fmt::format("{} is {}, the lock says {}", wheel.name, at->second, wheel.version));
   }
   for (const auto& [name, version] : installed)
-    if (std::none_of(lock.wheels.begin(), lock.wheels.end(),
-                     [&](const auto& wheel) { return wheel.name == name && is_in(wheel, variant); }))
+    if (std::none_of(lock.wheels.begin(), lock.wheels.end(), [&, &wanted = name](const auto& wheel) {
+          return wheel.name == wanted && is_in(wheel, variant);
+        }))
       found.push_back(name + " " + version + " is installed, but not in the lock of this variant");
   return found;
 }

@@ -145,6 +145,16 @@ TEST_CASE("provenance names the lock and everything with a digest") {
       "provenance needs the lock that the image was made from");
 }
 
+TEST_CASE("a requirement's address goes into provenance without its password") {
+  SbomImage image;
+  image.lock.requested.emplace_back("ours @ https://me:word@index.example/ours-1-py3-none-any.whl");
+  image.describe();
+  const auto predicate = must(to_document(Format::provenance, image.inventory(), &image.lock, "1"));
+  CHECK(predicate["buildDefinition"]["externalParameters"]["requested"].back() ==
+        "ours @ https://index.example/ours-1-py3-none-any.whl");
+  CHECK(predicate.dump().find("word") == std::string::npos);
+}
+
 TEST_CASE("statements are about the image's digest, one a format") {
   const SbomImage image;
   const auto statements = must(statements_of(image.inventory(), &image.lock, "1"));
