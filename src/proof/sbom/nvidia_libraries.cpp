@@ -1,7 +1,5 @@
 #include "proof/sbom/nvidia_libraries.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace torchkiln::sbom {
@@ -15,8 +13,9 @@ constexpr std::pair<std::string_view, std::string_view> k_products[] = {
     {"curand", "cuRAND"},         {"cusolver", "cuSOLVER"}, {"cusolverMg", "cuSOLVER"}, {"cusparse", "cuSPARSE"},
     {"cusparseLt", "cuSPARSELt"}, {"nccl", "NCCL"},         {"nvJitLink", "nvJitLink"}, {"nvToolsExt", "NVTX"},
     {"nvperf_host", "CUPTI"},     {"nvrtc", "NVRTC"},       {"nvrtc-builtins", "NVRTC"}};
-/// cuDNN and NVSHMEM are several libraries each: "cudnn_ops_infer", "nvshmem_host".
-constexpr std::pair<std::string_view, std::string_view> k_families[] = {{"cudnn", "cuDNN"}, {"nvshmem", "NVSHMEM"}};
+/// These are several libraries each: "cudnn_ops_infer", "nvshmem_host", "nvpl_blas_core".
+constexpr std::pair<std::string_view, std::string_view> k_families[] = {
+    {"cudnn", "cuDNN"}, {"nvshmem", "NVSHMEM"}, {"nvpl", "NVPL"}};
 
 /// Without the eight hex digits that auditwheel adds.
 std::string_view without_hash(std::string_view stem) {

@@ -146,7 +146,7 @@ class Writer {
 
   std::string declared(const Licence& licence) {
     if (!licence.text.empty()) {
-      const auto reference = reference_for(licence.text);
+      auto reference = reference_for(licence.text);
       m_licences.emplace(reference, licence.text);
       return reference;
     }

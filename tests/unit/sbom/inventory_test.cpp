@@ -78,6 +78,7 @@ TEST_CASE("libraries of NVIDIA's are known by their names, whatever auditwheel m
   check("libcublasLt.so.12", "cuBLAS", "12");
   check("libnvJitLink.so", "nvJitLink", "");
   check("libnvshmem_host.so.3", "NVSHMEM", "3");
+  check("libnvpl_blas_core.so.0", "NVPL", "0");
   for (const auto* other : {"libtorch_cuda.so", "libc10_cuda.so", "libcaffe2_nvrtc.so", "cudart.so.12",
                             "libcudart.a", "libcudart.sofa", "libcudart", "libcudnnx.so", "libnccl.so.2.txt", ""}) {
     INFO(other);
