@@ -70,7 +70,8 @@ constexpr std::string_view k_licences[] = {"0BSD",
 constexpr std::string_view k_exceptions[] = {"Classpath-exception-2.0", "GCC-exception-3.1", "LLVM-exception",
                                              "Bison-exception-2.2"};
 
-/// Names with one meaning, of classifiers (pypi.org/classifiers) and of the field License, in lower case.
+/// Names with one meaning, of classifiers (the Python index's list of them) and of the field License, in lower
+/// case.
 constexpr std::pair<std::string_view, std::string_view> k_names[] = {
     {"apache 2", "Apache-2.0"},
     {"apache 2.0", "Apache-2.0"},
