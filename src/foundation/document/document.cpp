@@ -280,4 +280,22 @@ base::Result<void> Document::check() const {
   return {};
 }
 
+std::string toml_text(std::string_view text) {
+  const bool is_printable = std::all_of(text.begin(), text.end(),
+                                        [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
+  const bool needs_escape = text.find_first_of("\"\\") != std::string_view::npos;
+  if (is_printable && needs_escape && text.find('\'') == std::string_view::npos)
+    return "'" + std::string(text) + "'";
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      result += std::string("\\") + c;
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    else
+      result += c;
+  }
+  return result + "\"";
+}
+
 }  // namespace torchkiln::document

@@ -118,4 +118,7 @@ class Document {
   std::unique_ptr<detail::Tree> m_tree;
 };
 
+/// A TOML string (toml.io v1.0, "String"); single quotes where that spares escapes.
+std::string toml_text(std::string_view text);
+
 }  // namespace torchkiln::document

@@ -32,6 +32,7 @@ class Checker {
     drivers();
     gpus();
     systems();
+    proofs();
     std::stable_sort(m_findings.begin(), m_findings.end(), [](const Finding& a, const Finding& b) {
       return std::tie(a.place.file, a.place.line) < std::tie(b.place.file, b.place.line);
     });
@@ -72,6 +73,7 @@ class Checker {
   void drivers();
   void gpus();
   void systems();
+  void proofs();
 
   const Matrix& m_matrix;
   std::vector<Finding> m_findings;
@@ -352,6 +354,29 @@ void Checker::systems() {
   }
   if (preferred == 0 && !m_matrix.systems.empty())
     error(m_matrix.systems.front().from.place, "no operating system is preferred");
+}
+
+/// What a proof is about must be there, and its GPU be what the table of GPUs says.
+void Checker::proofs() {
+  for (const auto& proof : m_matrix.proofs) {
+    const base::Place& place = proof.from.place;
+    once("proof", fmt::format("{} on {}", proof.from.source, proof.gpu), place);
+    if (proof.from.grade != Grade::measured) error(place, "a proof is measured");
+    const auto build = std::find_if(m_matrix.builds.begin(), m_matrix.builds.end(), [&](const Build& row) {
+      return row.pytorch == proof.pytorch && row.variant == proof.variant && row.architecture == proof.architecture;
+    });
+    if (build == m_matrix.builds.end())
+      error(place, fmt::format("there is no build {} for {}", proof.build(), name(proof.architecture)));
+    else if (!build->has_python(proof.python))
+      error(place, fmt::format("{} has no wheel for Python {}", proof.build(), proof.python));
+    if (!find_system(m_matrix, proof.system)) error(place, fmt::format("there is no system {}", proof.system));
+    const auto gpu = find_gpu(m_matrix, proof.gpu);
+    if (!gpu)
+      gap(place, fmt::format("{} is not in the table of GPUs", proof.gpu));
+    else if (gpu->compute != proof.compute)
+      error(place, fmt::format("{} has compute capability {}, not {}", gpu->name, gpu->compute.to_string(),
+                               proof.compute.to_string()));
+  }
 }
 
 }  // namespace

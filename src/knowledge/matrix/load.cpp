@@ -46,6 +46,7 @@ void sort_rows(Matrix& matrix) {
                    [](const DriverBranch& a, const DriverBranch& b) { return a.branch > b.branch; });
   std::stable_sort(matrix.toolkits.begin(), matrix.toolkits.end(),
                    [](const Toolkit& a, const Toolkit& b) { return a.cuda > b.cuda; });
+  sort_proofs(matrix);
 }
 
 std::string newest_date(const Matrix& matrix) {
@@ -80,6 +81,11 @@ std::string short_name(const fs::path& directory) {
 }
 
 }  // namespace
+
+void sort_proofs(Matrix& matrix) {
+  std::stable_sort(matrix.proofs.begin(), matrix.proofs.end(),
+                   [](const Proof& a, const Proof& b) { return a.from.date > b.from.date; });
+}
 
 base::Result<Matrix> read(const std::vector<ManifestFile>& files, const std::string& directory) {
   Matrix matrix;

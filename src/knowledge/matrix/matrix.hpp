@@ -224,10 +224,31 @@ struct OperatingSystem {
   Provenance from;
 };
 
+/// An image that passed its tests on a GPU, as a stamp says that held under a key somebody trusts.
+struct Proof {
+  /// The levels that may be called verified.
+  enum class Level { gpu, multi_gpu };
+  version::Version pytorch;
+  std::string variant;  ///< with `pytorch` the build: "cu128"
+  Architecture architecture = Architecture::x86_64;
+  std::string python;  ///< "3.11"
+  std::string system;  ///< "debian-12"
+  std::string gpu;     ///< as its driver names it: "NVIDIA H200"
+  version::ComputeCapability compute;
+  version::DriverVersion driver;
+  Level level = Level::gpu;
+  base::Digest image;
+  Provenance from;  ///< source: the stamp's digest; date: the day the tests ended
+
+  /// "2.8.0+cu128".
+  std::string build() const { return pytorch.to_string() + "+" + variant; }
+};
+std::string_view name(Proof::Level level);
+
 struct Matrix {
   std::string directory;  ///< as given to load()
   base::Digest revision;  ///< SHA-256 over every file's name, size and bytes, in the order of names
-  std::string date;       ///< the newest date of any row: how old the data is
+  std::string date;       ///< the newest date of any row but proofs: how old the data is
   std::vector<Source> sources;
   std::vector<Release> releases;  ///< newest first
   std::vector<Build> builds;      ///< newest release first; then default index, stable, newest CUDA
@@ -245,6 +266,7 @@ struct Matrix {
   std::vector<Gpu> gpus;
   std::vector<FirstDriver> first_drivers;
   std::vector<OperatingSystem> systems;  ///< preferred first
+  std::vector<Proof> proofs;             ///< newest first
 };
 
 }  // namespace torchkiln::matrix

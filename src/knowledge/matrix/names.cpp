@@ -48,6 +48,11 @@ std::string_view name(Choice choice) {
   return k_names[static_cast<std::size_t>(choice)];
 }
 
+std::string_view name(Proof::Level level) {
+  constexpr std::array<std::string_view, 2> k_names{"gpu", "multi-gpu"};
+  return k_names[static_cast<std::size_t>(level)];
+}
+
 version::Version Build::full_version() const {
   auto full = version::Version::parse(pytorch.to_string() + "+" + variant);
   TK_ASSERT(full, "a build's variant is a local version: the loader checks it");

@@ -329,7 +329,38 @@ void read_system(Table& row, Matrix& matrix) {
   matrix.systems.push_back(std::move(system));
 }
 
+void read_proof(Table& row, Matrix& matrix) {
+  Proof proof;
+  proof.pytorch = read_required(row, "pytorch", Version::parse);
+  proof.variant = read_required(row, "variant", parse_variant);
+  proof.architecture = read_choice<Architecture, 2>(row, "architecture");
+  proof.python = read_required(row, "python", parse_python_tag);
+  proof.system = row.required_text("system").value;
+  proof.gpu = row.required_text("gpu").value;
+  proof.compute = read_required(row, "compute", ComputeCapability::parse);
+  proof.driver = read_required(row, "driver", DriverVersion::parse);
+  proof.level = read_choice<Proof::Level, 2>(row, "level");
+  proof.image = read_required(row, "image", base::Digest::parse);
+  const auto stamp = read_required(row, "source", base::Digest::parse);
+  proof.from = read_provenance(row);
+  proof.from.source = stamp.to_string();
+  matrix.proofs.push_back(std::move(proof));
+}
+
+void read_schema(Table& root) {
+  const auto schema = root.required_text("schema");
+  if (schema.value != k_schema && !schema.value.empty())
+    root.reject(fmt::format("schema \"{}\" is not known to this torchkiln", schema.value), schema.place,
+                {fmt::format("this torchkiln reads {}", k_schema)});
+}
+
 }  // namespace
+
+void read_proof_rows(Table root, Matrix& matrix) {
+  read_schema(root);
+  for (auto& row : root.tables("proof")) read_proof(row, matrix);
+  root.finish();
+}
 
 void read_rows(Table root, Matrix& matrix) {
   using Reader = void (*)(Table&, Matrix&);
@@ -351,11 +382,9 @@ void read_rows(Table root, Matrix& matrix) {
       {"forward_compat", read_forward_compat},
       {"gpu", read_gpu},
       {"system", read_system},
+      {"proof", read_proof},
   };
-  const auto schema = root.required_text("schema");
-  if (schema.value != k_schema && !schema.value.empty())
-    root.reject(fmt::format("schema \"{}\" is not known to this torchkiln", schema.value), schema.place,
-                {fmt::format("this torchkiln reads {}", k_schema)});
+  read_schema(root);
   for (const auto& reader : k_readers)
     for (auto& row : root.tables(reader.first)) reader.second(row, matrix);
   root.finish();

@@ -3,6 +3,7 @@
 // by field and written in the manifests' own style. Pure.
 
 #include "foundation/base/error.hpp"
+#include "foundation/document/document.hpp"
 #include "knowledge/matrix/matrix.hpp"
 
 #include <string>
@@ -53,8 +54,7 @@ struct Row {
   const Field* find(std::string_view key) const;
 };
 
-/// A TOML string; single quotes where that spares escapes.
-std::string toml_text(std::string_view text);
+using document::toml_text;
 /// ["a", "b"].
 std::string toml_list(const std::vector<std::string>& texts);
 

@@ -132,7 +132,7 @@ TEST_CASE("bad manifests are refused at their place") {
        "manifests/a.toml:4:13: \"branches\" must be an array of integers, not a string"},
       {"[[wheels]]\n",
        "manifests/a.toml:2:3: unknown key \"wheels\" (known keys are branch, broken, build, companion, "
-       "cudnn, family, first_driver, forward_compat, gpu, metapackage, nccl, release, schema, source, "
+       "cudnn, family, first_driver, forward_compat, gpu, metapackage, nccl, proof, release, schema, source, "
        "system, targets, tombstone, toolkit)"},
   };
   for (const auto& [rows, expected] : cases) CHECK(complaint(rows) == expected);
