@@ -30,7 +30,7 @@ bool is_preferred(const matrix::Build& a, const matrix::Build& b, spec::Prefer p
     return *a.cuda > *b.cuda;
   }
   if (tier(a) != tier(b)) return tier(a) < tier(b);
-  if (prefer == spec::Prefer::stable) return false;
+  if (prefer != spec::Prefer::smallest) return false;
   // What is not known is never smaller.
   if (!a.download_bytes || !b.download_bytes) return a.download_bytes.has_value() && !b.download_bytes;
   return *a.download_bytes < *b.download_bytes;

@@ -24,6 +24,7 @@ class Modeller {
     facts_of_drivers();
     facts_of_python();
     for (std::size_t row = 0; row < matrix().broken.size(); ++row) broken(row);
+    proven();
     return std::move(m_model);
   }
 
@@ -34,6 +35,7 @@ class Modeller {
   void facts_of_drivers();
   void facts_of_python();
   void broken(std::size_t row);
+  void proven();
   void forbid(std::size_t row, std::vector<std::pair<std::size_t, ValueSet>> together);
 
   const matrix::Matrix& matrix() const { return *m_catalogue.matrix; }
@@ -65,16 +67,20 @@ class Modeller {
 
 void Modeller::variables() {
   const spec::Requirements& require = m_request.require;
-  m_model.build = add_variable(m_catalogue.builds.size());
-  m_model.os = add_variable(m_catalogue.systems.size());
-  m_model.python = add_variable(m_catalogue.pythons.size());
-  if (require.driver) m_model.driver = add_variable(k_driver_values);
   for (const auto& wish : require.gpus) {
     auto gpu = find_gpu(matrix(), wish.value);
     TK_ASSERT(gpu, "request_of refuses GPUs that the matrix does not know");
     m_model.gpus.push_back(std::move(*gpu));
-    m_model.gpu.push_back(add_variable(k_gpu_values));
   }
+  if (m_request.prefer == spec::Prefer::proven) {
+    m_model.proven = proven_combinations(m_request, m_catalogue, m_model.gpus);
+    m_model.proof = add_variable(m_model.proven.size() + 1);
+  }
+  m_model.build = add_variable(m_catalogue.builds.size());
+  m_model.os = add_variable(m_catalogue.systems.size());
+  m_model.python = add_variable(m_catalogue.pythons.size());
+  if (require.driver) m_model.driver = add_variable(k_driver_values);
+  for (std::size_t i = 0; i < m_model.gpus.size(); ++i) m_model.gpu.push_back(add_variable(k_gpu_values));
   for (const auto& package : m_request.packages) {
     const auto* companions = m_catalogue.find_companions(package.name);
     if (!companions) continue;
@@ -228,6 +234,19 @@ void Modeller::broken(std::size_t row) {
     extend(packages);
   }
   for (auto& together : cases) forbid(row, std::move(together));
+}
+
+/// Ties each proven combination to its build, system and Python. The last value leaves them all open.
+void Modeller::proven() {
+  if (!m_model.proof) return;
+  const auto tie = [&](std::size_t variable, std::size_t ProvenCombination::*part) {
+    pairs({Topic::proven}, *m_model.proof, variable, [&](std::size_t which, std::size_t value) {
+      return which == m_model.proven.size() || m_model.proven[which].*part == value;
+    });
+  };
+  tie(m_model.build, &ProvenCombination::build);
+  tie(m_model.os, &ProvenCombination::os);
+  tie(m_model.python, &ProvenCombination::python);
 }
 
 /// At least one of the variables has a value outside its set. Beyond two variables a helper says which: its value k

@@ -3,6 +3,7 @@
 // the room.
 
 #include "decision/solver/catalogue.hpp"
+#include "decision/solver/proven.hpp"
 #include "decision/solver/search.hpp"
 #include "decision/solver/solver.hpp"
 #include "knowledge/matrix/query.hpp"
@@ -41,6 +42,7 @@ enum class Topic {
   systems_unasked,    ///< the operating systems that are chosen when none is named
   python_of_system,   ///< each operating system's Python
   broken,             ///< a row of the table of broken combinations
+  proven,             ///< what a proof is about; never a reason, since nothing need be proven
 };
 inline bool is_wish(Topic topic) {
   return topic <= Topic::package;
@@ -68,9 +70,11 @@ struct Model {
   std::vector<matrix::NamedGpu> gpus;                    ///< a variable each
   std::vector<const Catalogue::Companions*> companions;  ///< a variable each
   std::vector<const spec::PythonPackage*> packages;      ///< the wish of each companion variable
+  std::vector<ProvenCombination> proven;  ///< the first values of the variable `proof`; the last one means none of them
 
   // Which variable is which.
   std::size_t build = 0, os = 1, python = 2;
+  std::optional<std::size_t> proof;  ///< before all others, where what is proven is preferred
   std::optional<std::size_t> cuda, cudnn, nccl, driver;
   std::vector<std::size_t> gpu, companion;
 

@@ -25,6 +25,7 @@ class Writer {
     gpus();
     companions();
     pins();
+    proofs();
     return std::move(m_result);
   }
 
@@ -48,6 +49,8 @@ class Writer {
   void companions();
   void pins();
   void pin(const matrix::WheelRequirement& requirement);
+  void proofs();
+  std::string nothing_proven() const;
 
   const Model& m_model;
   const std::vector<std::size_t>& m_assignment;
@@ -231,6 +234,31 @@ void Writer::pins() {
     if (requirement && requirement->holds_on(m_result.python)) pin(*requirement);
   }
   std::sort(m_result.pins.begin(), m_result.pins.end());
+}
+
+/// What the choice rests on where what is proven is preferred, or that it rests on nothing of the kind.
+void Writer::proofs() {
+  if (!m_model.proof) return;
+  const std::size_t which = m_assignment[*m_model.proof];
+  if (which == m_model.proven.size()) return warn("not-proven", nothing_proven());
+  for (const auto* proof : m_model.proven[which].proofs) {
+    m_result.proofs.push_back(*proof);
+    m_result.evidence.push_back({fmt::format("{} with Python {} on {} passed the level {} on {} with driver {}",
+                                             proof->build(), proof->python, proof->system, name(proof->level),
+                                             proof->gpu, proof->driver.to_string()),
+                                 source_of(proof->from),
+                                 fmt::format("stamp {} on image {}", proof->from.source, proof->image.to_string()),
+                                 proof->from.grade, proof->from.date});
+  }
+}
+
+std::string Writer::nothing_proven() const {
+  std::vector<std::string> gpus;
+  for (const auto& gpu : m_model.gpus) gpus.push_back(gpu.row ? gpu.name : gpu_in_words(gpu));
+  std::string where = gpus.empty() ? "on any GPU" : "on " + enumerated(gpus);
+  if (m_model.driver) where += " with driver " + request().require.driver->value.to_string() + " or older";
+  return (m_model.proven.empty() ? "the matrix has no proof " + where : "what is proven " + where + " does not fit") +
+         ": chosen as --prefer stable does";
 }
 
 }  // namespace

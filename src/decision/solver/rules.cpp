@@ -148,6 +148,12 @@ const matrix::Broken* find_broken(const matrix::Matrix& matrix, const Combinatio
   return nullptr;
 }
 
+bool is_on(const matrix::Matrix& matrix, const matrix::Proof& proof, const matrix::NamedGpu& gpu) {
+  if (!gpu.row) return proof.compute == gpu.compute;
+  const auto named = find_gpu(matrix, proof.gpu);
+  return named && named->row == gpu.row;
+}
+
 int tier(const matrix::Build& build) {
   if (build.index == "default") return 0;
   return static_cast<int>(build.status);

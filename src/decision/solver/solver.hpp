@@ -92,6 +92,9 @@ struct Resolution {
   std::optional<DriverMode> driver_mode;  ///< with the requested driver, where one was requested
   std::vector<ServedGpu> gpus;
   std::optional<std::uint64_t> download_bytes;  ///< torch's wheel and all it pins; absent when not known
+  /// Where what is proven is preferred: what the choice rests on, one for each GPU asked for; empty when nothing
+  /// that fits is proven.
+  std::vector<matrix::Proof> proofs;
   std::vector<Evidence> evidence;
   std::vector<Warning> warnings;
 };

@@ -33,8 +33,8 @@ void add_spec_options(CLI::App& command, SpecOptions& options) {
   command
       .add_option(
           "--prefer", o.prefer,
-          "What to choose where there is a choice: stable (default), newest (experimental CUDA builds too) or "
-          "smallest (least to download)")
+          "What to choose where there is a choice: stable (default), newest (experimental CUDA builds too), "
+          "smallest (least to download) or proven (stamped on the GPU asked for)")
       ->type_name("WHAT")
       ->group(group);
   command

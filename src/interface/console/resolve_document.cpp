@@ -59,6 +59,19 @@ Json resolution_json(const solver::Resolution& r) {
   return json;
 }
 
+Json proofs_rested_on(const std::vector<matrix::Proof>& proofs) {
+  Json list = Json::array();
+  for (const auto& proof : proofs)
+    list.push_back({{"gpu", proof.gpu},
+                    {"compute_capability", proof.compute.to_string()},
+                    {"driver", proof.driver.to_string()},
+                    {"level", name(proof.level)},
+                    {"image", proof.image.to_string()},
+                    {"stamp", proof.from.source},
+                    {"date", proof.from.date}});
+  return list;
+}
+
 /// What stands behind a fact: "documented 2026-11-21: NVIDIA CUDA compatibility guide".
 std::string grounds(const solver::Statement& statement) {
   auto text = fmt::format("{} {}: {}", name(*statement.grade), statement.date, statement.origin);
@@ -121,6 +134,10 @@ std::string resolution_text(const solver::Resolution& r, const DataAge& age, con
         resolution_row("", fmt::format("{} ({}compute capability {}): {}, driver {} or newer", gpu.requested, model,
                                        gpu.compute.to_string(), name(gpu.kernels), gpu.driver_minimum.to_string()));
   }
+  for (const auto& proof : r.proofs)
+    text += resolution_row(&proof == &r.proofs.front() ? "proven" : "",
+                           fmt::format("on {} with driver {} on {} ({})", proof.gpu, proof.driver.to_string(),
+                                       proof.from.date, name(proof.level)));
   if (r.download_bytes)
     text += resolution_row("download", base::format_bytes(*r.download_bytes) + " for PyTorch and what it pins");
   text += resolution_row("index", r.index == "default" ? "the default Python index" : "PyTorch's own index");
@@ -173,6 +190,7 @@ std::string outcome_json(const solver::Outcome& outcome, const DataAge& age) {
     Json pins = Json::object();
     for (const auto& [package, version] : r->pins) pins[package] = version.to_string();
     root["pins"] = pins;
+    if (!r->proofs.empty()) root["proofs"] = proofs_rested_on(r->proofs);
     root["evidence"] = Json::array();
     for (const auto& one : r->evidence)
       root["evidence"].push_back({{"fact", one.fact},

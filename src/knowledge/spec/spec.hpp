@@ -9,6 +9,7 @@
 #include "knowledge/version/cuda.hpp"
 #include "knowledge/version/pep440.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,8 +21,9 @@ namespace torchkiln::spec {
 using document::Placed;
 
 /// What is chosen where the requirements leave a choice: docs/matrix.md, "How the solver decides".
-enum class Prefer { stable, newest, smallest };
-/// "stable", "newest", "smallest".
+enum class Prefer { stable, newest, smallest, proven };
+/// "stable", "newest", "smallest", "proven".
+inline constexpr std::array k_preferences{Prefer::stable, Prefer::newest, Prefer::smallest, Prefer::proven};
 std::string_view name(Prefer prefer);
 base::Result<Prefer> parse_prefer(std::string_view text);
 

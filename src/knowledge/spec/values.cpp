@@ -99,14 +99,14 @@ bool is_package_name(std::string_view name) {
 }  // namespace
 
 std::string_view name(Prefer prefer) {
-  constexpr std::array<std::string_view, 3> k_names{"stable", "newest", "smallest"};
+  constexpr std::array<std::string_view, 4> k_names{"stable", "newest", "smallest", "proven"};
   return k_names[static_cast<std::size_t>(prefer)];
 }
 
 base::Result<Prefer> parse_prefer(std::string_view text) {
-  for (const auto prefer : {Prefer::stable, Prefer::newest, Prefer::smallest})
+  for (const auto prefer : k_preferences)
     if (name(prefer) == text) return prefer;
-  return invalid(fmt::format("\"{}\" is no preference", text), "preferences are stable, newest, smallest");
+  return invalid(fmt::format("\"{}\" is no preference", text), "preferences are stable, newest, smallest, proven");
 }
 
 std::string_view name(ToolkitSource source) {

@@ -126,17 +126,30 @@ bool better(const matrix::Build& a, const matrix::Build& b, spec::Prefer prefer)
   return *a.cuda > *b.cuda;
 }
 
-/// The best build and system by trying every pair.
-std::optional<std::string> best_by_trying_all(const solver::Request& asked) {
+/// A build and a system that satisfy a request.
+struct Candidate {
+  const matrix::Build* build;
+  const matrix::OperatingSystem* system;
+  std::string to_string() const {
+    return build->full_version().to_string() + " " + build->index + " " + system->id + " " + system->python;
+  }
+};
+
+std::vector<matrix::NamedGpu> gpus_of(const solver::Request& asked) {
+  std::vector<matrix::NamedGpu> gpus;
+  for (const auto& gpu : asked.require.gpus) gpus.push_back(find_gpu(real_matrix(), gpu.value).value());
+  return gpus;
+}
+
+/// Every pair that satisfies the request, by trying them all; systems in the order of preference.
+std::vector<Candidate> candidates_of(const solver::Request& asked) {
   const auto& matrix = real_matrix();
   const auto& require = asked.require;
-  std::vector<matrix::NamedGpu> gpus;
-  for (const auto& gpu : require.gpus) gpus.push_back(find_gpu(matrix, gpu.value).value());
+  const auto gpus = gpus_of(asked);
   const auto wished = [](const auto& wish, const auto& value) {
     return !wish || (value && wish->value.contains(*value));
   };
-  std::optional<std::string> best;
-  const matrix::Build* best_build = nullptr;
+  std::vector<Candidate> candidates;
   for (const auto& build : matrix.builds) {
     if (!build.cuda || build.architecture != asked.architecture) continue;
     if (asked.indexes == solver::Indexes::default_only && build.index != "default") continue;
@@ -149,13 +162,80 @@ std::optional<std::string> best_by_trying_all(const solver::Request& asked) {
       if (system.glibc < build.glibc || !build.has_python(system.python)) continue;
       if (require.python && !require.python->value.contains(version::Version::parse(system.python).value()))
         continue;
-      if (!packages_fit(asked, build, system.python, gpus)) continue;
-      if (best_build && !better(build, *best_build, asked.prefer)) continue;
-      best_build = &build;
-      best = build.full_version().to_string() + " " + build.index + " " + system.id + " " + system.python;
+      if (packages_fit(asked, build, system.python, gpus)) candidates.push_back({&build, &system});
     }
   }
-  return best;
+  return candidates;
+}
+
+/// The best build and system by trying every pair.
+std::optional<std::string> best_by_trying_all(const solver::Request& asked) {
+  const auto candidates = candidates_of(asked);
+  const Candidate* best = nullptr;
+  for (const auto& candidate : candidates)
+    if (!best || better(*candidate.build, *best->build, asked.prefer)) best = &candidate;
+  if (!best) return std::nullopt;
+  return best->to_string();
+}
+
+/// Invented proofs, most of them on the GPUs of the request.
+std::vector<matrix::Proof> random_proofs(const solver::Request& asked, std::mt19937& random) {
+  const auto& matrix = real_matrix();
+  const auto below = [&](std::size_t count) {
+    return std::uniform_int_distribution<std::size_t>(0, count - 1)(random);
+  };
+  const auto gpus = gpus_of(asked);
+  std::vector<matrix::Proof> proofs;
+  for (int i = 0; i < 60; ++i) {
+    const auto& build = matrix.builds[below(matrix.builds.size())];
+    const auto& system = matrix.systems[below(matrix.systems.size())];
+    const auto* gpu = &matrix.gpus[below(matrix.gpus.size())];
+    if (!gpus.empty() && below(10) < 9) {
+      const auto& wanted = gpus[below(gpus.size())];
+      for (const auto& row : matrix.gpus)
+        if (wanted.row ? &row == wanted.row : row.compute == wanted.compute) gpu = &row;
+    }
+    matrix::Proof proof;
+    proof.pytorch = build.pytorch;
+    proof.variant = build.variant;
+    proof.architecture = build.architecture;
+    proof.python = system.python;
+    proof.system = system.id;
+    proof.gpu = "NVIDIA " + gpu->model;
+    proof.compute = gpu->compute;
+    proof.driver = matrix.toolkits[below(matrix.toolkits.size())].driver;
+    proof.from.source = base::Digest::of(std::to_string(i)).to_string();
+    proof.from.date = "2026-11-" + std::to_string(10 + below(15));
+    proofs.push_back(std::move(proof));
+  }
+  std::stable_sort(proofs.begin(), proofs.end(), [](const matrix::Proof& a, const matrix::Proof& b) {
+    return a.from.date > b.from.date;
+  });
+  return proofs;
+}
+
+/// The day since when a candidate is proven on all GPUs of the request; empty when it is not.
+std::string proven_since(const Candidate& candidate, const solver::Request& asked,
+                         const std::vector<matrix::Proof>& proofs) {
+  const auto newest = [&](const matrix::NamedGpu* gpu) {
+    std::string date;
+    for (const auto& proof : proofs) {
+      const auto on = find_gpu(real_matrix(), proof.gpu).value();
+      if (proof.build() != candidate.build->full_version().to_string() ||
+          proof.architecture != candidate.build->architecture || proof.system != candidate.system->id ||
+          proof.python != candidate.system->python)
+        continue;
+      if (asked.require.driver && asked.require.driver->value < proof.driver) continue;
+      if (gpu && (gpu->row ? gpu->row != on.row : gpu->compute != on.compute)) continue;
+      date = std::max(date, proof.from.date);
+    }
+    return date;
+  };
+  const auto gpus = gpus_of(asked);
+  if (gpus.empty()) return newest(nullptr);
+  std::string since = "9999";
+  for (const auto& gpu : gpus) since = std::min(since, newest(&gpu));
+  return since;
 }
 
 std::optional<std::string> best_by_solving(const solver::Request& asked) {
@@ -180,6 +260,39 @@ TEST_CASE("on random requests the solver's answer is the one that trying every c
   }
   CHECK(answered > 200);
   CHECK(refused > 200);
+}
+
+TEST_CASE("on random requests what was proven last is chosen, and what is stable where nothing is proven") {
+  RandomRequests requests(seed() + 3);
+  std::mt19937 random(seed() + 4);
+  auto matrix = real_matrix();
+  int proven = 0;
+  int unproven = 0;
+  for (int round = 0; round < 800; ++round) {
+    auto asked = requests.request();
+    asked.prefer = spec::Prefer::proven;
+    INFO("TORCHKILN_SEED=" << seed() << ", round " << round << ": " << solver::command_of(asked, {}));
+    matrix.proofs = random_proofs(asked, random);
+    const auto candidates = candidates_of(asked);
+    const Candidate* best = nullptr;
+    std::string since;
+    for (const auto& candidate : candidates) {
+      const auto date = proven_since(candidate, asked, matrix.proofs);
+      if (best && (date != since ? date < since : !better(*candidate.build, *best->build, spec::Prefer::stable)))
+        continue;
+      best = &candidate;
+      since = date;
+    }
+    const auto outcome = solver::solve(asked, matrix);
+    const auto* resolution = std::get_if<solver::Resolution>(&outcome);
+    REQUIRE((resolution != nullptr) == (best != nullptr));
+    if (!resolution) continue;
+    REQUIRE(chosen(*resolution) + " " + resolution->os.id + " " + resolution->python == best->to_string());
+    REQUIRE(resolution->proofs.empty() == since.empty());
+    ++(since.empty() ? unproven : proven);
+  }
+  CHECK(proven > 50);
+  CHECK(unproven > 50);
 }
 
 TEST_CASE("on random requests a core without any one of its statements has an answer") {
