@@ -42,7 +42,10 @@ oci::ImageConfig make_config() {
   config.execution.entrypoint = {"/usr/bin/tini", "--"};
   config.execution.command = {"/bin/sh"};
   config.execution.working_directory = "/work";
-  config.execution.labels = {{"org.opencontainers.image.title", "interop"}};
+  config.execution.labels = {{"org.opencontainers.image.title", "interop"},
+                             {"dev.torchkiln.pytorch", "2.8.0+cu128"},
+                             {"dev.torchkiln.python", "3.11"},
+                             {"dev.torchkiln.os", "debian-12"}};
   config.execution.exposed_ports = {"22/tcp"};
   config.execution.stop_signal = "SIGTERM";
   config.execution.healthcheck = oci::Healthcheck{{"CMD", "/bin/true"}, 30, 5, 0, 3};

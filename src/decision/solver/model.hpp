@@ -70,7 +70,8 @@ struct Model {
   std::vector<matrix::NamedGpu> gpus;                    ///< a variable each
   std::vector<const Catalogue::Companions*> companions;  ///< a variable each
   std::vector<const spec::PythonPackage*> packages;      ///< the wish of each companion variable
-  std::vector<ProvenCombination> proven;  ///< the first values of the variable `proof`; the last one means none of them
+  std::vector<ProvenCombination>
+      proven;  ///< the first values of the variable `proof`; the last one means none of them
 
   // Which variable is which.
   std::size_t build = 0, os = 1, python = 2;

@@ -49,11 +49,11 @@ std::vector<ProvenCombination> proven_combinations(const Request& request, const
   std::vector<ProvenCombination> combinations;
   for (auto& [values, proofs] : found) {
     if (std::count(proofs.begin(), proofs.end(), nullptr) != 0) continue;
-    const auto oldest = std::min_element(proofs.begin(), proofs.end(), [](const auto* a, const auto* b) {
-      return a->from.date < b->from.date;
-    });
+    const auto oldest = std::min_element(proofs.begin(), proofs.end(),
+                                         [](const auto* a, const auto* b) { return a->from.date < b->from.date; });
     const std::string date = (*oldest)->from.date;
-    combinations.push_back({std::get<0>(values), std::get<1>(values), std::get<2>(values), std::move(proofs), date});
+    combinations.push_back(
+        {std::get<0>(values), std::get<1>(values), std::get<2>(values), std::move(proofs), date});
   }
   std::stable_sort(combinations.begin(), combinations.end(),
                    [](const ProvenCombination& a, const ProvenCombination& b) { return a.date > b.date; });

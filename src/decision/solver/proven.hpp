@@ -11,8 +11,8 @@
 
 namespace torchkiln::solver {
 
-/// A build, system and Python that passed its tests on every GPU asked for, with a driver no newer than the one asked
-/// for.
+/// A build, system and Python that passed its tests on every GPU asked for, with a driver no newer than the one
+/// asked for.
 struct ProvenCombination {
   std::size_t build = 0, os = 0, python = 0;  ///< values in the catalogue
   /// For each GPU asked for the newest proof; where none was asked for, the newest on any.

@@ -243,12 +243,11 @@ void Writer::proofs() {
   if (which == m_model.proven.size()) return warn("not-proven", nothing_proven());
   for (const auto* proof : m_model.proven[which].proofs) {
     m_result.proofs.push_back(*proof);
-    m_result.evidence.push_back({fmt::format("{} with Python {} on {} passed the level {} on {} with driver {}",
-                                             proof->build(), proof->python, proof->system, name(proof->level),
-                                             proof->gpu, proof->driver.to_string()),
-                                 source_of(proof->from),
-                                 fmt::format("stamp {} on image {}", proof->from.source, proof->image.to_string()),
-                                 proof->from.grade, proof->from.date});
+    m_result.evidence.push_back(
+        {fmt::format("{} with Python {} on {} passed the level {} on {} with driver {}", proof->build(),
+                     proof->python, proof->system, name(proof->level), proof->gpu, proof->driver.to_string()),
+         source_of(proof->from), fmt::format("stamp {} on image {}", proof->from.source, proof->image.to_string()),
+         proof->from.grade, proof->from.date});
   }
 }
 
@@ -257,7 +256,8 @@ std::string Writer::nothing_proven() const {
   for (const auto& gpu : m_model.gpus) gpus.push_back(gpu.row ? gpu.name : gpu_in_words(gpu));
   std::string where = gpus.empty() ? "on any GPU" : "on " + enumerated(gpus);
   if (m_model.driver) where += " with driver " + request().require.driver->value.to_string() + " or older";
-  return (m_model.proven.empty() ? "the matrix has no proof " + where : "what is proven " + where + " does not fit") +
+  return (m_model.proven.empty() ? "the matrix has no proof " + where
+                                 : "what is proven " + where + " does not fit") +
          ": chosen as --prefer stable does";
 }
 

@@ -151,7 +151,7 @@ const matrix::Broken* find_broken(const matrix::Matrix& matrix, const Combinatio
 bool is_on(const matrix::Matrix& matrix, const matrix::Proof& proof, const matrix::NamedGpu& gpu) {
   if (!gpu.row) return proof.compute == gpu.compute;
   const auto named = find_gpu(matrix, proof.gpu);
-  return named && named->row == gpu.row;
+  return named && named->name == gpu.name;
 }
 
 int tier(const matrix::Build& build) {

@@ -81,8 +81,8 @@ struct Combination {
 /// The first row of known-broken combinations that this one contains; null when there is none.
 const matrix::Broken* find_broken(const matrix::Matrix& matrix, const Combination& combination);
 
-/// Whether a proof is about the GPU: a model is proven by its own kind alone, a bare compute capability by every GPU
-/// that has it.
+/// Whether a proof is about the GPU: a model is proven by its own kind alone, a bare compute capability by every
+/// GPU that has it.
 bool is_on(const matrix::Matrix& matrix, const matrix::Proof& proof, const matrix::NamedGpu& gpu);
 
 /// Order in which kinds of builds are chosen: 0 is stable, or what the default index has whatever upstream calls

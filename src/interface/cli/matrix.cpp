@@ -4,6 +4,7 @@
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/process.hpp"
 #include "interface/cli/commands.hpp"
+#include "interface/cli/matrix_add.hpp"
 #include "interface/cli/matrix_query.hpp"
 #include "interface/console/matrix_documents.hpp"
 #include "knowledge/upstream/rewrite.hpp"
@@ -207,6 +208,7 @@ void add_matrix(CLI::App& program, Action& chosen) {
   add_show(*command, chosen);
   add_check(*command, chosen);
   add_refresh(*command, chosen);
+  add_matrix_add(*command, chosen);
 }
 
 }  // namespace torchkiln::cli

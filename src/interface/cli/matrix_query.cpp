@@ -54,6 +54,14 @@ class Describer {
     conditions.pytorch = m_conditions.pytorch;
     return list_builds(part, conditions);
   }
+  /// What was proven, where anything was.
+  void add_proofs(console::MatrixEntry& entry, const RowConditions& conditions,
+                  const std::function<bool(const matrix::Proof&)>& wanted) const {
+    Matrix part = m_matrix;
+    std::erase_if(part.proofs, [&](const matrix::Proof& proof) { return !wanted(proof); });
+    auto list = list_proofs(part, conditions);
+    if (!list.rows.empty()) entry.lists.push_back(std::move(list));
+  }
   void add_driver_floor(console::MatrixEntry& entry, version::CudaVersion cuda) const {
     if (const auto* family = matrix::find_family(m_matrix, cuda.major))
       entry.facts.push_back({fmt::format("CUDA {}.x runs on driver {} or newer by minor-version compatibility",
@@ -104,7 +112,8 @@ class Describer {
       if (asked.local().empty()) continue;
       if (build.has_all_requirements && build.requirements.empty())
         entry.facts.push_back(
-            {fmt::format("on {} CUDA's libraries are inside the wheel", matrix::name(build.architecture)), build.from});
+            {fmt::format("on {} CUDA's libraries are inside the wheel", matrix::name(build.architecture)),
+             build.from});
       for (const auto& requirement : build.requirements)
         entry.facts.push_back(
             {fmt::format("on {} it requires {}", matrix::name(build.architecture), requirement), build.from});
@@ -114,6 +123,9 @@ class Describer {
     if (!asked.local().empty())
       for (const auto cuda : cudas) add_driver_floor(entry, cuda);
     entry.lists.push_back(builds_where(is_asked, {}));
+    add_proofs(entry, {}, [&](const matrix::Proof& proof) {
+      return asked.local().empty() ? proof.pytorch.starts_with(asked) : proof.build() == asked.to_string();
+    });
   }
 
   void variant(const std::string& what) {
@@ -198,6 +210,7 @@ class Describer {
     conditions.gpus = {*gpu};
     auto list = builds_where([](const matrix::Build&) { return true; }, conditions);
     entry.lists.push_back(std::move(list));
+    add_proofs(entry, conditions, [](const matrix::Proof&) { return true; });
   }
 
   void system(const matrix::OperatingSystem& system) {

@@ -276,6 +276,34 @@ MatrixList list_companions(const Matrix& matrix, const RowConditions& asked) {
   return list;
 }
 
+MatrixList list_proofs(const Matrix& matrix, const RowConditions& asked) {
+  MatrixList list{"proofs", {}, {}};
+  for (const auto& row : matrix.proofs) {
+    const bool is_on_gpu =
+        asked.gpus.empty() || std::any_of(asked.gpus.begin(), asked.gpus.end(), [&](const matrix::NamedGpu& gpu) {
+          return solver::is_on(matrix, row, gpu);
+        });
+    const auto cuda = version::CudaVersion::from_build_name(row.variant);
+    if (!is_on_gpu || (asked.driver && row.driver > *asked.driver) ||
+        (!asked.cuda.is_empty() && !(cuda && asked.cuda.contains(cuda->as_version()))) ||
+        (!asked.pytorch.is_empty() && !asked.pytorch.contains(row.pytorch)) ||
+        (!asked.python.empty() && asked.python != row.python) ||
+        (asked.architecture && *asked.architecture != row.architecture))
+      continue;
+    list.rows.push_back({{{"build", row.build()},
+                          {"arch", matrix::name(row.architecture)},
+                          {"python", row.python},
+                          {"system", row.system},
+                          {"gpu", row.gpu},
+                          {"compute", row.compute.to_string()},
+                          {"driver", row.driver.to_string()},
+                          {"level", matrix::name(row.level)},
+                          {"image", row.image.to_string()}},
+                         row.from});
+  }
+  return list;
+}
+
 MatrixList list_toolkits(const Matrix& matrix, const RowConditions& asked) {
   MatrixList list{"cuda", {}, {}};
   for (const auto& toolkit : matrix.toolkits) {
@@ -314,6 +342,7 @@ const std::vector<Kind>& kinds() {
       {"systems", systems, {"python"}},
       {"broken", broken, {"cuda", "pytorch", "arch"}},
       {"tombstones", tombstones, {}},
+      {"proofs", list_proofs, {"gpu", "driver", "cuda", "pytorch", "python", "arch"}},
   };
   return k_kinds;
 }

@@ -22,6 +22,7 @@ base::Result<RowConditions> understand(const matrix::Matrix& matrix, const Matri
 
 console::MatrixList list_builds(const matrix::Matrix& matrix, const RowConditions& asked);
 console::MatrixList list_companions(const matrix::Matrix& matrix, const RowConditions& asked);
+console::MatrixList list_proofs(const matrix::Matrix& matrix, const RowConditions& asked);
 console::MatrixList list_toolkits(const matrix::Matrix& matrix, const RowConditions& asked);
 
 }  // namespace torchkiln::cli

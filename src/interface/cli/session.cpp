@@ -1,6 +1,7 @@
 #include "interface/cli/session.hpp"
 
 #include "foundation/sys/environment.hpp"
+#include "knowledge/matrix/proofs.hpp"
 
 namespace torchkiln::cli {
 
@@ -47,6 +48,12 @@ fs::path shipped_catalogs(const CommonOptions& options) {
 
 }  // namespace
 
+fs::path configuration_folder() {
+  const auto configuration =
+      sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
+  return fs::path(configuration) / "torchkiln";
+}
+
 Session::Session(CommonOptions options)
     : m_options(std::move(options)),
       m_progress(std::make_unique<console::ConsoleProgress>(m_options.view)),
@@ -79,7 +86,16 @@ Result<fs::path> Session::manifests() const {
 
 Result<matrix::Matrix> Session::load_matrix() const {
   TK_TRY(const auto folder, manifests());
-  return matrix::load(folder);
+  TK_TRY(auto matrix, matrix::load(folder));
+  const auto own = proofs_file();
+  std::error_code error;
+  if (m_options.manifests.empty() && fs::exists(own, error)) TK_CHECK(matrix::load_proofs(own, matrix));
+  return matrix;
+}
+
+fs::path Session::proofs_file() const {
+  return (m_options.manifests.empty() ? configuration_folder() : fs::path(m_options.manifests)) /
+         matrix::k_proofs_file;
 }
 
 Result<fs::path> Session::uv() const {

@@ -29,6 +29,9 @@ struct CommonOptions {
   std::vector<std::string> registry_mirrors;  ///< --registry-mirror HOST=URL
 };
 
+/// ~/.config/torchkiln, or torchkiln below XDG_CONFIG_HOME.
+std::filesystem::path configuration_folder();
+
 class Session {
  public:
   explicit Session(CommonOptions options);
@@ -47,7 +50,10 @@ class Session {
 
   /// The folder of the matrix: --manifests, or our own.
   base::Result<std::filesystem::path> manifests() const;
+  /// The manifests and the proofs of proofs_file().
   base::Result<matrix::Matrix> load_matrix() const;
+  /// Where proofs are added: proofs.toml of the folder that --manifests names, or else the user's own.
+  std::filesystem::path proofs_file() const;
   /// Our own folder `name` (manifests, templates, images): beside an installed program, or in the source tree.
   base::Result<std::filesystem::path> data_folder(const std::string& name) const;
   /// The uv program: TORCHKILN_UV, the one that scripts/setup installed, or one on PATH.

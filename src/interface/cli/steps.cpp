@@ -396,9 +396,7 @@ Result<int> tell_conflict(const solver::Conflict& conflict, Session& session) {
 
 fs::path KeyOptions::path() const {
   if (!file.empty()) return file;
-  const auto configuration =
-      sys::environment("XDG_CONFIG_HOME").value_or((sys::home_directory() / ".config").string());
-  return fs::path(configuration) / "torchkiln/stamp.key";
+  return configuration_folder() / "stamp.key";
 }
 
 Result<std::optional<std::int64_t>> KeyOptions::valid_for_s() const {

@@ -154,6 +154,28 @@ Json change_json(const upstream::Change& change) {
   return json;
 }
 
+std::string proof_text(const matrix::Proof& proof) {
+  return fmt::format("{} for {} with Python {} on {}: {} on {}, driver {}, {}\n", proof.build(),
+                     matrix::name(proof.architecture), proof.python, proof.system, matrix::name(proof.level),
+                     proof.gpu, proof.driver.to_string(), proof.from.date);
+}
+
+Json proofs_json(const std::vector<matrix::Proof>& proofs) {
+  Json rows = Json::array();
+  for (const auto& proof : proofs)
+    rows.push_back({{"build", proof.build()},
+                    {"architecture", matrix::name(proof.architecture)},
+                    {"python", proof.python},
+                    {"system", proof.system},
+                    {"gpu", proof.gpu},
+                    {"compute", proof.compute.to_string()},
+                    {"driver", proof.driver.to_string()},
+                    {"level", matrix::name(proof.level)},
+                    {"stamp", proof.from.source},
+                    {"date", proof.from.date}});
+  return rows;
+}
+
 }  // namespace
 
 std::string matrix_list_text(const MatrixList& list, const DataAge& age, const Paint& paint) {
@@ -234,6 +256,32 @@ Json matrix_refresh_json(const MatrixRefresh& refresh) {
               {"changes", changes},
               {"open", refresh.open},
               {"written", refresh.written}};
+}
+
+std::string matrix_addition_text(const MatrixAddition& addition, const Paint& paint) {
+  std::string text;
+  for (const auto& proof : addition.added) text += paint.green("added   ") + proof_text(proof);
+  for (const auto& proof : addition.known) text += "known   " + proof_text(proof);
+  for (const auto& refused : addition.refused) {
+    text += paint.yellow("refused ") + fmt::format("{}: {}\n", refused.reason, refused.text);
+    if (!refused.remedy.empty()) text += "        " + refused.remedy + "\n";
+  }
+  text += fmt::format("{} added, {} known, {} refused", addition.added.size(), addition.known.size(),
+                      addition.refused.size());
+  return text + (addition.added.empty() ? "; nothing to write\n" : "; written: " + addition.file + "\n");
+}
+
+Json matrix_addition_json(const MatrixAddition& addition) {
+  Json refused = Json::array();
+  for (const auto& one : addition.refused)
+    refused.push_back(
+        {{"stamp", one.stamp.to_string()}, {"reason", one.reason}, {"text", one.text}, {"remedy", one.remedy}});
+  return Json{{"schema", "torchkiln.matrix-add/1"},
+              {"image", addition.image},
+              {"file", addition.file},
+              {"added", proofs_json(addition.added)},
+              {"known", proofs_json(addition.known)},
+              {"refused", refused}};
 }
 
 }  // namespace torchkiln::console

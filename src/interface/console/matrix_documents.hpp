@@ -48,6 +48,19 @@ struct MatrixRefresh {
   enum class Mode { look, write } mode = Mode::look;
 };
 
+/// What came of an image's stamps for the matrix.
+struct MatrixAddition {
+  /// A stamp that proves nothing.
+  struct Refused {
+    base::Digest stamp;
+    std::string reason;  ///< a stamp::RefusalReason, "contradiction" or "several-models"
+    std::string text, remedy;
+  };
+  std::string image, file;
+  std::vector<matrix::Proof> added, known;
+  std::vector<Refused> refused;
+};
+
 std::string matrix_list_text(const MatrixList& list, const DataAge& age, const Paint& paint);
 /// torchkiln.matrix-list/1.
 document::Json matrix_list_json(const MatrixList& list, const DataAge& age);
@@ -59,5 +72,9 @@ document::Json matrix_show_json(const std::vector<MatrixEntry>& entries, const D
 std::string matrix_refresh_text(const MatrixRefresh& refresh, const Paint& paint);
 /// torchkiln.matrix-refresh/1. Values are TOML, as they stand in the manifests.
 document::Json matrix_refresh_json(const MatrixRefresh& refresh);
+
+std::string matrix_addition_text(const MatrixAddition& addition, const Paint& paint);
+/// torchkiln.matrix-add/1.
+document::Json matrix_addition_json(const MatrixAddition& addition);
 
 }  // namespace torchkiln::console

@@ -64,11 +64,14 @@ base::Result<ExtendedProofs> with_proofs(const std::string& text, const std::str
   Matrix there;
   if (!text.empty()) TK_CHECK(read_proofs(text, file, there));
   ExtendedProofs result;
-  result.text = text.empty() ? fmt::format("# What stamps have proven; torchkiln matrix add writes it.\nschema = \"{}\"\n", k_schema)
-                             : text;
+  result.text =
+      text.empty()
+          ? fmt::format("# What stamps have proven; torchkiln matrix add writes it.\nschema = \"{}\"\n", k_schema)
+          : text;
   if (!result.text.ends_with('\n')) result.text += '\n';
   for (const auto& proof : proofs) {
-    if (std::any_of(there.proofs.begin(), there.proofs.end(), [&](const Proof& row) { return is_same(row, proof); }))
+    if (std::any_of(there.proofs.begin(), there.proofs.end(),
+                    [&](const Proof& row) { return is_same(row, proof); }))
       continue;
     result.text += row_text(proof);
     result.added.push_back(&proof);

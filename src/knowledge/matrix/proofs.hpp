@@ -14,8 +14,8 @@ namespace torchkiln::matrix {
 /// What the file is called, in a folder of manifests or in the user's configuration.
 inline constexpr std::string_view k_proofs_file = "proofs.toml";
 
-/// Adds the proofs of a file that lies elsewhere than the manifests; the rest of the matrix stays as it is. The file
-/// may hold no other rows. Its name alone is what Places begin with.
+/// Adds the proofs of a file that lies elsewhere than the manifests; the rest of the matrix stays as it is. The
+/// file may hold no other rows. Its name alone is what Places begin with.
 base::Result<void> load_proofs(const std::filesystem::path& file, Matrix& matrix);
 
 /// A file of proofs after more of them came in.
@@ -23,8 +23,8 @@ struct ExtendedProofs {
   std::string text;
   std::vector<const Proof*> added;  ///< those of the rows asked for that were not there yet
 };
-/// `text` (empty: there is no such file yet) with a row at its end for each of `proofs` that it does not have. A stamp
-/// and a GPU are one row. What stands in it already stays as it is. `file` is for messages.
+/// `text` (empty: there is no such file yet) with a row at its end for each of `proofs` that it does not have. A
+/// stamp and a GPU are one row. What stands in it already stays as it is. `file` is for messages.
 base::Result<ExtendedProofs> with_proofs(const std::string& text, const std::string& file,
                                          const std::vector<Proof>& proofs);
 

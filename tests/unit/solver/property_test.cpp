@@ -208,9 +208,8 @@ std::vector<matrix::Proof> random_proofs(const solver::Request& asked, std::mt19
     proof.from.date = "2026-11-" + std::to_string(10 + below(15));
     proofs.push_back(std::move(proof));
   }
-  std::stable_sort(proofs.begin(), proofs.end(), [](const matrix::Proof& a, const matrix::Proof& b) {
-    return a.from.date > b.from.date;
-  });
+  std::stable_sort(proofs.begin(), proofs.end(),
+                   [](const matrix::Proof& a, const matrix::Proof& b) { return a.from.date > b.from.date; });
   return proofs;
 }
 

@@ -20,7 +20,8 @@ matrix::Proof a_proof() {
   proof.compute = {8, 0};
   proof.driver = version::DriverVersion::parse("535.104.05").value();
   proof.image = base::Digest::of("image");
-  proof.from = {{"proofs.toml", 4, 0}, base::Digest::of("stamp").to_string(), matrix::Grade::measured, "2026-11-20", ""};
+  proof.from = {
+      {"proofs.toml", 4, 0}, base::Digest::of("stamp").to_string(), matrix::Grade::measured, "2026-11-20", ""};
   return proof;
 }
 
@@ -57,8 +58,8 @@ TEST_CASE("what is proven on the GPU is chosen before what is newer, and the evi
         "2.8.0+cu126 with Python 3.11 on debian-12 passed the level gpu on NVIDIA A100-SXM4-80GB with driver "
         "535.104.05");
   CHECK(evidence.source == "proofs.toml:4");
-  CHECK(evidence.origin == "stamp " + base::Digest::of("stamp").to_string() + " on image " +
-                               base::Digest::of("image").to_string());
+  CHECK(evidence.origin ==
+        "stamp " + base::Digest::of("stamp").to_string() + " on image " + base::Digest::of("image").to_string());
   CHECK(evidence.grade == matrix::Grade::measured);
   CHECK(evidence.date == "2026-11-20");
 }
