@@ -111,10 +111,11 @@ void add_audit(CLI::App& program, Action& chosen) {
       ->type_name("CONDITIONS")
       ->allow_extra_args(false)
       ->group(releases);
-  command
-      ->add_option("--format", options->format,
-                   base::join(console::audit_format_names(), ", ") + " (default: table)")
-      ->type_name("FORMAT");
+  takes(command
+            ->add_option("--format", options->format,
+                         base::join(console::audit_format_names(), ", ") + " (default: table)")
+            ->type_name("FORMAT"),
+        console::audit_format_names());
   command->add_option("-o,--output", options->output, "Write there instead, whole or not at all")
       ->type_name("FILE");
   command->callback([&chosen, options] {

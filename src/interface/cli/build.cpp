@@ -54,10 +54,11 @@ void add_build(CLI::App& program, Action& chosen) {
   command->add_option("--output,-o", options->output, "The OCI layout (default: kiln.oci beside the spec)")
       ->type_name("DIR");
   command->add_option("--push", options->push, k_push_help)->type_name("REF")->allow_extra_args(false);
-  command
-      ->add_option("--engine", options->engine,
-                   "Who builds: direct (default), docker, podman or buildah; an engine keeps the image too")
-      ->type_name("ENGINE");
+  takes(command
+            ->add_option("--engine", options->engine,
+                         "Who builds: direct (default), docker, podman or buildah; an engine keeps the image too")
+            ->type_name("ENGINE"),
+        {"direct", "docker", "podman", "buildah"});
   command->add_flag("--sparse", options->sparse,
                     "Leave out of the layout what the registries of --push have already: of layers that are known "
                     "not even a wheel is downloaded");

@@ -133,6 +133,7 @@ int run(int argc, char** argv) {
   add_lint(program, chosen);
   add_matrix(program, chosen);
   add_cache(program, chosen);
+  add_completion(program, chosen);
   if (const auto error = unknown_command(program, argc, argv)) return report(*error, options);
   try {
     program.parse(argc, argv);

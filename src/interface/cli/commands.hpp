@@ -33,12 +33,15 @@ void add_lint(CLI::App& program, Action& chosen);
 void add_matrix(CLI::App& program, Action& chosen);
 void add_plan(CLI::App& program, Action& chosen);
 void add_cache(CLI::App& program, Action& chosen);
+void add_completion(CLI::App& program, Action& chosen);
 
 /// The positional kiln.toml and the options that mirror it.
 void add_spec_options(CLI::App& command, SpecOptions& options);
 void add_lock_options(CLI::App& command, LockOptions& options);
 void add_format_options(CLI::App& command, FormatOptions& options);
 void add_key_options(CLI::App& command, KeyOptions& options);
+/// Tells completion which values an option takes. It refuses none: whoever reads them does that, with better words.
+CLI::Option* takes(CLI::Option* option, const std::vector<std::string>& values);
 /// --push, for its help.
 inline constexpr const char* k_push_help =
     "Send the images and their stamps to HOST/REPO, or one to HOST/REPO:TAG; may be repeated";

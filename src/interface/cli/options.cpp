@@ -1,9 +1,16 @@
+#include "foundation/base/text.hpp"
 #include "interface/cli/commands.hpp"
 #include "plan/lock/toolkit.hpp"
 
 #include <fmt/format.h>
 
 namespace torchkiln::cli {
+
+CLI::Option* takes(CLI::Option* option, const std::vector<std::string>& values) {
+  option->option_text(option->get_type_name());  // the help names them in its own words
+  return option->check(
+      CLI::Validator([](std::string&) { return std::string(); }, "{" + base::join(values, ",") + "}"));
+}
 
 void add_spec_options(CLI::App& command, SpecOptions& options) {
   command.add_option("spec", options.file, "The spec (default: kiln.toml here)")->type_name("[kiln.toml]");
@@ -30,13 +37,16 @@ void add_spec_options(CLI::App& command, SpecOptions& options) {
                   "Architecture of the image, x86_64 or aarch64 (default: this machine's)")
       ->type_name("ARCH")
       ->group(group);
-  command
-      .add_option(
-          "--prefer", o.prefer,
-          "What to choose where there is a choice: stable (default), newest (experimental CUDA builds too), "
-          "smallest (least to download) or proven (stamped on the GPU asked for)")
-      ->type_name("WHAT")
-      ->group(group);
+  std::vector<std::string> preferences;
+  for (const auto preference : spec::k_preferences) preferences.emplace_back(spec::name(preference));
+  takes(
+      command
+          .add_option("--prefer", o.prefer,
+                      "What to choose where there is a choice: stable (default), newest (experimental CUDA builds "
+                      "too), smallest (least to download) or proven (stamped on the GPU asked for)")
+          ->type_name("WHAT")
+          ->group(group),
+      preferences);
   command
       .add_flag("--forward-compat", o.forward_compat,
                 "Count on a cuda-compat package in the image (data-center GPUs and Jetson boards only)")
@@ -71,12 +81,14 @@ void add_lock_options(CLI::App& command, LockOptions& options) {
 
 void add_format_options(CLI::App& command, FormatOptions& options) {
   const std::string group = "Layers: the same image, packed otherwise";
-  command
-      .add_option("--layers", options.layers,
-                  "gzip (default: nothing is recompressed), zstd (smaller, faster to unpack; not for docker before "
-                  "23), raw (not compressed), or auto: raw on this machine, gzip for registries")
-      ->type_name("FORMAT")
-      ->group(group);
+  takes(command
+            .add_option(
+                "--layers", options.layers,
+                "gzip (default: nothing is recompressed), zstd (smaller, faster to unpack; not for docker before "
+                "23), raw (not compressed), or auto: raw on this machine, gzip for registries")
+            ->type_name("FORMAT")
+            ->group(group),
+        {"gzip", "zstd", "raw", "auto"});
   command
       .add_flag("--single-member", options.single_member,
                 "Gzip layers of one member, for readers that stop after the first")
