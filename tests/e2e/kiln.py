@@ -20,6 +20,7 @@ WORK = pathlib.Path(os.environ["KILN_WORK"])
 CACHE = pathlib.Path(os.environ["KILN_CACHE"])
 QUICKSTART = SOURCE / "examples/quickstart/kiln.toml"
 ORDINARY_USER = "kilntest"
+(WORK.parent / "documents" / f"{WORK.name}.jsonl").unlink(missing_ok=True)
 
 
 def run(arguments, *, check=True, timeout=1800, **options):
@@ -31,7 +32,24 @@ def run(arguments, *, check=True, timeout=1800, **options):
 
 
 def torchkiln(*arguments, **options):
-    return run([TORCHKILN, *arguments], **options)
+    done = run([TORCHKILN, *arguments], **options)
+    keep_documents(arguments, done.stdout, options.get("cwd"))
+    return done
+
+
+def keep_documents(arguments, said: str, directory) -> None:
+    """Leaves what was printed as JSON, and the lock, for test_schemas.py."""
+    documents = []
+    if "--json" in arguments and said.startswith("{"):
+        documents.append({"json": said})
+    lock = pathlib.Path(directory or ".") / "kiln.lock"
+    if arguments and arguments[0] in ("lock", "bake") and lock.exists():
+        documents.append({"toml": lock.read_text()})
+    folder_of_all = WORK.parent / "documents"
+    folder_of_all.mkdir(parents=True, exist_ok=True)
+    with open(folder_of_all / f"{WORK.name}.jsonl", "a") as file:
+        for document in documents:
+            file.write(json.dumps({"from": " ".join(str(a) for a in arguments), **document}) + "\n")
 
 
 def folder(name: str, owner: str | None = None) -> pathlib.Path:
