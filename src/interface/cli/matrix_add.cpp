@@ -147,11 +147,9 @@ Result<int> add_from_stamps(const AddOptions& options, Session& session) {
   if (std::filesystem::exists(file, error)) {
     TK_TRY(before, sys::read_file(file, matrix::k_manifest_bytes_max));
   }
-  TK_TRY(const auto after, matrix::with_proofs(before, file.string(), rows));
-  for (const auto& row : rows) {
-    const bool is_new = std::find(after.added.begin(), after.added.end(), &row) != after.added.end();
-    (is_new ? result.added : result.known).push_back(row);
-  }
+  TK_TRY(auto after, matrix::with_proofs(before, file.string(), rows));
+  result.added = std::move(after.added);
+  result.known = std::move(after.known);
   if (!result.added.empty()) {
     if (file.has_parent_path()) TK_CHECK(sys::make_directories(file.parent_path()));
     TK_CHECK(sys::write_file(file, after.text));

@@ -70,12 +70,12 @@ base::Result<ExtendedProofs> with_proofs(const std::string& text, const std::str
           : text;
   if (!result.text.ends_with('\n')) result.text += '\n';
   for (const auto& proof : proofs) {
-    if (std::any_of(there.proofs.begin(), there.proofs.end(),
-                    [&](const Proof& row) { return is_same(row, proof); }))
-      continue;
-    result.text += row_text(proof);
-    result.added.push_back(&proof);
+    const bool is_known = std::any_of(there.proofs.begin(), there.proofs.end(),
+                                      [&](const Proof& row) { return is_same(row, proof); });
+    (is_known ? result.known : result.added).push_back(proof);
+    if (is_known) continue;
     there.proofs.push_back(proof);
+    result.text += row_text(proof);
   }
   // A file with its rows in one line ("proof = [") cannot be added to in this way.
   Matrix after;

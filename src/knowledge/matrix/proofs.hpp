@@ -21,7 +21,8 @@ base::Result<void> load_proofs(const std::filesystem::path& file, Matrix& matrix
 /// A file of proofs after more of them came in.
 struct ExtendedProofs {
   std::string text;
-  std::vector<const Proof*> added;  ///< those of the rows asked for that were not there yet
+  std::vector<Proof> added;
+  std::vector<Proof> known;  ///< that were there already
 };
 /// `text` (empty: there is no such file yet) with a row at its end for each of `proofs` that it does not have. A
 /// stamp and a GPU are one row. What stands in it already stays as it is. `file` is for messages.
