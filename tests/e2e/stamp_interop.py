@@ -273,7 +273,7 @@ class Engines(Case):
         seen = json.loads(run("skopeo", "inspect", f"oci:{self.layout}:t").stdout)
         self.assertEqual(seen["Digest"], made["image"])
         self.assertEqual(len(seen["Layers"]), 2)
-        self.assertEqual(seen["Labels"], {"org.opencontainers.image.title": "interop"})
+        self.assertEqual(seen["Labels"]["org.opencontainers.image.title"], "interop")
         config = json.loads(run("skopeo", "inspect", "--config", f"oci:{self.layout}:t").stdout)
         self.assertEqual(config["config"]["Entrypoint"], ["/usr/bin/tini", "--"])
 
