@@ -6,6 +6,7 @@
 #include "knowledge/matrix/matrix.hpp"
 #include "proof/report/test_run.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -392,8 +393,8 @@ std::string fish_script(const std::vector<Command>& commands) {
   for (const auto& command : commands) {
     const auto condition = " -n " + fish("__torchkiln_in " + fish(command.path));
     for (const auto* below : subcommands_of(*command.app))
-      text += "complete -c torchkiln" + condition + " -a " + below->get_name() + " -d " +
-              fish(below->get_description()) + "\n";
+      text += fmt::format("complete -c torchkiln{} -a {} -d {}\n", condition, below->get_name(),
+                          fish(below->get_description()));
     for (const auto* positional : positionals_of(*command.app))
       if (const auto value = fish_value(offers_of(*positional)); !value.empty())
         text += "complete -c torchkiln" + condition + value + "\n";
