@@ -203,7 +203,19 @@ class Schemas(unittest.TestCase):
                         for document in documents_in(kept["json"]):
                             self.check(document, kept["from"])
 
-    def test_7_every_schema_was_used(self):
+    def test_7_the_verifier(self):
+        """The one that unit.verifier builds, which has no torch: its tests fail, and its documents are the same."""
+        verifier = self.folder.parents[1] / "verifier/torchkiln-verify"
+        if not verifier.exists():
+            self.skipTest("unit.verifier has not built it")
+        said = subprocess.run([verifier, "--list"], capture_output=True, text=True, check=True).stdout
+        self.check(json.loads(said), "torchkiln-verify --list")
+        with tempfile.TemporaryDirectory() as folder:
+            report = pathlib.Path(folder) / "report.json"
+            subprocess.run([verifier, "--level", "gpu", "--json", report], capture_output=True, timeout=300)
+            self.check(json.loads(report.read_text()), "torchkiln-verify --json")
+
+    def test_8_every_schema_was_used(self):
         known = {file.stem.rsplit("-", 1)[0] + "/" + file.stem.rsplit("-", 1)[1] for file in SCHEMAS.glob("*.json")}
         print("not met here:", ", ".join(sorted(known - self.seen)) or "none")
         self.assertEqual(known - self.seen - ELSEWHERE, set())

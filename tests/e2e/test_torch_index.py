@@ -120,7 +120,8 @@ def main() -> None:
 
         # From PyTorch's index: torch, its companion and NVIDIA's packages; the rest from the default index.
         folder = project("own", "12.6")
-        lock(folder, "--index", default, "--torch-index", own)
+        lock(folder, "--index", default, "--torch-index", own, "--json")
+        lock(folder, "--check", "--json")
         text = (folder / "kiln.lock").read_text()
         for expected in ("2.8.0+cu126", "0.23.0+cu126", "files/cu126/torch-", 'index = "pytorch"', "nvidia-cudnn-cu12", "numpy"):
             assert expected in text, f"{expected} is not in {text}"
