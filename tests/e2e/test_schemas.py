@@ -44,6 +44,8 @@ COMMANDS = [
     "matrix show A100 --json",
     "resolve --gpu A100 --prefer proven --json",
     "stamp check oci:stamped --pub trusted.pub --json",
+    "stamp show oci:stamped --pub trusted.pub --json",
+    "sbom oci:stamped -o stamped.spdx.json --json",
     "inspect oci:stamped --json",
     "diff oci:stamped oci:stamped --json",
     "lint vision.Dockerfile --json",

@@ -23,6 +23,12 @@ std::vector<std::string> exact_versions(const std::vector<LockedWheel>& wheels) 
   return lines;
 }
 
+/// torch/torch_version.py imports pkg_resources up to 2.1 without requiring it (the wheels of 2.1.2 and 2.2.2 on the
+/// Python index), and setuptools has it no more: its own warning names the version to stay below.
+bool imports_pkg_resources(const version::Version& pytorch) {
+  return pytorch < version::Version::parse("2.2").value();
+}
+
 /// What uv is asked for. torch and its companions are pinned to the resolution; pip is there because an image that
 /// cannot be extended by `pip install` is of little use.
 PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) {
@@ -37,6 +43,7 @@ PythonRequest python_request(const LockRequest& request, PythonIndexes indexes) 
     asks_for_pip = asks_for_pip || package.name == "pip";
   }
   if (!asks_for_pip) python.requirements.emplace_back("pip");
+  if (imports_pkg_resources(resolution.pytorch)) python.requirements.emplace_back("setuptools<81");
   if (resolution.torchvision)
     python.constraints.push_back("torchvision==" + resolution.torchvision->to_string() + local);
   if (resolution.torchaudio)

@@ -207,6 +207,15 @@ TEST_CASE("a build of PyTorch's own index needs that index, and pins the build e
   CHECK(t.uv.text("constraints") == "torchvision==0.23.0+cu126\n");
 }
 
+TEST_CASE("a PyTorch that imports pkg_resources is given the setuptools that has it") {
+  for (const auto& [pytorch, is_given] : {std::pair("2.1.2", true), std::pair("2.2.0", false)}) {
+    Machine t;
+    t.resolution.pytorch = must(torchkiln::version::Version::parse(pytorch));
+    (void)t.make();  // what is asked for is all that matters here
+    CHECK((t.uv.text("requirements").find("\nsetuptools<81\n") != std::string::npos) == is_given);
+  }
+}
+
 TEST_CASE("a lock is current as long as the spec means the same") {
   Machine t;
   const auto lock = must(t.make()).lock;
