@@ -174,7 +174,9 @@ def containers():
     (store / "storage.conf").write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{store}/store"\nrunroot = "{runroot}"\n')
     (store / "containers.conf").write_text(
         '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\n')
-    environment = {"CONTAINERS_STORAGE_CONF": f"{store}/storage.conf", "CONTAINERS_CONF": f"{store}/containers.conf"}
+    (store / "tmp").mkdir()  # where they keep what RUN --mount=type=cache has
+    environment = {"CONTAINERS_STORAGE_CONF": f"{store}/storage.conf", "CONTAINERS_CONF": f"{store}/containers.conf",
+                   "TMPDIR": f"{store}/tmp"}  # fmt: skip
     try:
         yield environment
     finally:

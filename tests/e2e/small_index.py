@@ -13,6 +13,8 @@ import io
 import json
 import os
 import pathlib
+import ssl
+import subprocess
 import tarfile
 import threading
 import zipfile
@@ -101,21 +103,61 @@ def make_redistribution(folder: pathlib.Path) -> None:
 
 class Index(http.server.ThreadingHTTPServer):
     """Serves the stand-ins below `root` until the block ends. `environment` puts it before the machine's own index,
-    for uv and for pip."""
+    for uv and for pip. With `tls`, pip's cache counts, which pip does not use for plain addresses."""
 
-    def __init__(self, root: pathlib.Path):
+    def __init__(self, root: pathlib.Path, tls: bool = False):
         self.root = root
         self.publish(make_wheel(root / "files", "torch", TORCH, {"torch/__init__.py": TORCH_SOURCE}, tag=TAG))
 
         make_redistribution(root / "redist")
+        self.served: list[str] = []
+        self.password = ""  # of the user kiln; empty: everybody may read
+        index = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             def log_message(self, *_):
                 pass
 
+            def may_read(self) -> bool:
+                wanted = "Basic " + base64.b64encode(f"kiln:{index.password}".encode()).decode()
+                return not index.password or self.headers.get("Authorization") == wanted
+
+            def send_head(self):
+                if not self.may_read():
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="index"')
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
+                index.served.append(f"{self.command} {self.path}")
+                return super().send_head()
+
+            def end_headers(self):
+                if self.path.startswith("/files/"):  # a name never has other bytes
+                    self.send_header("Cache-Control", "max-age=31536000, immutable")
+                super().end_headers()
+
         super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=str(root)))
-        self.address = f"http://127.0.0.1:{self.server_port}/simple"
-        self.redist = f"http://127.0.0.1:{self.server_port}/redist"
+        scheme = "https" if tls else "http"
+        if tls:
+            self.use_tls(root.parent / "certificates")
+        self.address = f"{scheme}://127.0.0.1:{self.server_port}/simple"
+        self.redist = f"{scheme}://127.0.0.1:{self.server_port}/redist"
+
+    def use_tls(self, folder: pathlib.Path) -> None:
+        """By an authority made here; `authorities` has it beside the machine's own."""
+        folder.mkdir(exist_ok=True)
+        self.authorities = folder / "authorities.pem"
+        new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        for command in (
+            ["req", "-x509", *new_key, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"],
+            ["req", "-x509", *new_key, "-subj", "/CN=index", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+             "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", "index.key", "-out", "index.pem"],
+        ):  # fmt: skip
+            subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
+        self.authorities.write_text(pathlib.Path("/etc/ssl/certs/ca-certificates.crt").read_text() + (folder / "ca.pem").read_text())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "index.pem", folder / "index.key")
+        self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def publish(self, wheel: pathlib.Path) -> None:
         """Adds a wheel below the root to its package's page."""

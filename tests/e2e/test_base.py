@@ -11,6 +11,7 @@ import unittest
 
 import kiln
 import small_index
+from company_base import make_base
 from engine_trees import difference, tree_of_folder
 from local_registry import docker_registry
 
@@ -25,29 +26,12 @@ class Base(unittest.TestCase):
         files = {"torch/__init__.py": small_index.TORCH_SOURCE}
         cls.index.publish(small_index.make_wheel(cls.index.root / "files", "torch", small_index.TORCH, files, tag=small_index.TAG.replace("311", "313")))
         cls.index.__enter__()
-        cls.layout = cls.make_base(kiln.folder("base"))
+        cls.layout = make_base(kiln.folder("base"))
 
     @classmethod
     def tearDownClass(cls):
         cls.index.__exit__()
         kiln.remove(kiln.WORK)
-
-    @staticmethod
-    def make_base(folder: pathlib.Path) -> pathlib.Path:
-        """A company's Debian 12, in two layers: the upper one adds a file, changes one and removes one."""
-        kiln.run(["mmdebstrap", "--variant=essential", "--include=passwd", "--skip=output/dev", "bookworm", folder / "debian.tar"])
-        layout, bundle = folder / "layout", folder / "bundle"
-        kiln.run(["umoci", "init", "--layout", layout])
-        kiln.run(["umoci", "new", "--image", f"{layout}:base"])
-        kiln.run(["umoci", "unpack", "--image", f"{layout}:base", bundle])
-        kiln.run(["tar", "-C", bundle / "rootfs", "--numeric-owner", "-xf", folder / "debian.tar"])
-        kiln.run(["umoci", "repack", "--refresh-bundle", "--image", f"{layout}:base", bundle])
-        (bundle / "rootfs/etc/company").write_text("ours\n")
-        (bundle / "rootfs/etc/debian_version").write_text("12.company\n")
-        (bundle / "rootfs/etc/issue.net").unlink()
-        kiln.run(["umoci", "repack", "--refresh-bundle", "--image", f"{layout}:base", bundle])
-        kiln.remove(bundle)
-        return layout
 
     def project(self, name: str, spec: str) -> pathlib.Path:
         folder = kiln.folder(name)

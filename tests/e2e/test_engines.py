@@ -2,8 +2,11 @@
 """Four ways to the same image: what docker, podman and buildah build from a context has the files that the direct engine
 lays out: paths, bytes, modes and owners. `Small` has every variant with a stand-in for torch; `Torch`, which is long and
 needs 40 GB of disk, the runtime with the real one, one engine after the other."""
+import base64
 import json
+import mmap
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -107,6 +110,73 @@ class Small(Engines, unittest.TestCase):
         index = cls.enterClassContext(small_index.Index(kiln.folder("index")))
         cls.environment = index.environment
         super().setUpClass()
+
+
+class Secrets(unittest.TestCase):
+    """From an index that wants a password, which is a secret of the build, by torchkiln and by hand. The second installs
+    everything again, and still downloads nothing twice: pip's cache is mounted."""
+
+    PASSWORD = "hunter2-of-the-index"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.index = cls.enterClassContext(small_index.Index(kiln.folder("index"), tls=True))
+        cls.index.password = cls.PASSWORD
+        cls.home = kiln.folder("home")
+        (cls.home / ".netrc").write_text(f"machine 127.0.0.1 login kiln password {cls.PASSWORD}\n")
+        with_password = cls.index.address.replace("://", f"://kiln:{cls.PASSWORD}@")
+        (cls.home / "pip.conf").write_text(f"[global]\nextra-index-url = {with_password}\n")
+        cls.project = kiln.folder("project")
+        (cls.project / "kiln.toml").write_text(re.sub("variants = .*", 'variants = ["runtime"]', small_index.SPEC))
+        cls.environment = cls.index.environment | {"HOME": str(cls.home)}
+        cls.environment |= {name: str(cls.index.authorities) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")}
+        kiln.torchkiln("render", "--cache", kiln.CACHE / "torchkiln", "-o", "context", cwd=cls.project, env=cls.environment)
+        with open(cls.project / "context/runtime/pyvenv.cfg", "a") as file:
+            file.write("# another file, so that no engine takes the layers above it from an earlier build\n")
+
+    @classmethod
+    def tearDownClass(cls):
+        kiln.remove(kiln.WORK)
+
+    def downloads(self) -> int:
+        return sum(one.startswith("GET /files/torch-") for one in self.index.served)
+
+    def build(self, engine: str, environment: dict[str, str], *save: str) -> None:
+        """Twice; `save` writes an image to image.tar, which has every layer and the configuration uncompressed."""
+        environment = self.environment | environment
+        by_hand = [engine, "build", "--network", "host", "--tag", "small/by-hand",
+                   "--secret", f"id=pip_conf,src={self.home}/pip.conf",
+                   "--secret", f"id=ca_certificates,src={self.index.authorities}", "context/runtime"]  # fmt: skip
+        before = self.downloads()
+        done = kiln.torchkiln("build", "--json", "--engine", engine, "-o", "out", "--cache", kiln.CACHE / "torchkiln",
+                              cwd=self.project, env=environment)  # fmt: skip
+        kiln.remove(self.project / "out")
+        self.assertEqual(self.downloads(), before + 1)
+        kiln.run(by_hand, cwd=self.project, env=environment)
+        self.assertEqual(self.downloads(), before + 1)
+        for reference in (json.loads(done.stdout)["images"][0]["reference"], "small/by-hand"):
+            archive = self.project / "image.tar"
+            archive.unlink(missing_ok=True)
+            kiln.run([engine, *[word.format(reference) for word in save]], cwd=self.project, env=environment)
+            with open(archive, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
+                for word in (small_index.TORCH_SOURCE.splitlines()[0], "HEALTHCHECK"):  # a file and the history can be read
+                    self.assertNotEqual(image.find(word.encode()), -1, word)
+                for word in (self.PASSWORD, base64.b64encode(f"kiln:{self.PASSWORD}".encode()).decode(), "mnt/http"):
+                    self.assertEqual(image.find(word.encode()), -1, word)
+            archive.unlink()
+
+    def test_docker(self):
+        with kiln.dockerd() as docker:
+            environment = {k: docker[k] for k in ("DOCKER_HOST", "DOCKER_BUILDKIT")} | {"PATH": "/usr/bin:" + os.environ["PATH"]}
+            self.build("docker", environment, "save", "--output", "image.tar", "{}")
+
+    def test_podman(self):
+        with kiln.containers() as environment:
+            self.build("podman", environment, "save", "--format", "docker-archive", "--output", "image.tar", "{}")
+
+    def test_buildah(self):
+        with kiln.containers() as environment:
+            self.build("buildah", environment, "push", "{}", "docker-archive:image.tar")
 
 
 class Torch(Engines, unittest.TestCase):

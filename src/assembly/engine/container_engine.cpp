@@ -61,6 +61,14 @@ std::optional<fs::path> certificates() {
   return std::nullopt;
 }
 
+/// What curl, uv and pip ask for an index's user and password.
+std::optional<fs::path> index_passwords() {
+  const auto file = sys::home_directory() / ".netrc";
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return std::nullopt;
+  return file;
+}
+
 /// Arguments of podman and buildah that this host needs: runtime::podman_quirks() with "--runtime" before the
 /// subcommand, where podman takes it.
 struct Quirks {
@@ -95,6 +103,7 @@ Result<void> run_build(Builder builder, const lock::Lock& lock, const recipe::Re
   if (const auto network = network_of(lock); !network.empty()) add({"--network", network});
   add({"--secret", "id=pip_conf,src=" + (secrets / k_pip_file).string()});
   add({"--secret", "id=pip_links,src=" + (secrets / k_links_file).string()});
+  if (const auto file = index_passwords()) add({"--secret", "id=netrc,src=" + file->string()});
   if (const auto file = certificates()) add({"--secret", "id=ca_certificates,src=" + file->string()});
   add({"--tag", recipe.reference, context.string()});
   command.environment = sys::current_environment();

@@ -74,6 +74,47 @@ void check_programs(const Step& step, Findings& findings) {
                    R"(write SHELL ["/bin/bash", "-o", "pipefail", "-c"])");
 }
 
+/// "4755", "u+s", "ug=rxs": with the set-user or set-group bit.
+bool sets_other_rights(std::string_view mode) {
+  if (mode.size() >= 4 && mode.find_first_not_of("01234567") == std::string_view::npos)
+    return ((mode[mode.size() - 4] - '0') & 6) != 0;
+  const auto sign = mode.find_first_of("+=");
+  if (sign == std::string_view::npos || mode.substr(0, sign).find_first_not_of("ugoa") != std::string_view::npos)
+    return false;
+  return mode.substr(sign).find('s') != std::string_view::npos;
+}
+
+void check_accounts(const Step& step, Findings& findings) {
+  for (const auto& command : step.commands) {
+    const auto program = command.program();
+    if (program == "passwd" && (has_letter(command, 'd') || command.has({"--delete"})))
+      findings.add("password-in-build", step, offset_of(command), "without a password everybody is let in",
+                   "leave the account locked, as useradd makes it");
+    if ((program == "useradd" || program == "groupadd" || program == "usermod" || program == "groupmod") &&
+        (has_letter(command, 'o') || command.has({"--non-unique"})))
+      findings.add("user-id-twice", step, offset_of(command), "two names have one number: each is the other",
+                   "leave --non-unique out, and choose a number that is free");
+    const auto is_setuid = [](const Word& word) { return sets_other_rights(word.text); };
+    if (program == "chmod" && std::any_of(command.words.begin(), command.words.end(), is_setuid))
+      findings.add("setuid", step, offset_of(command), "whoever runs the program has its owner's rights",
+                   "leave the set-user and set-group bits out, and give USER the rights that it needs");
+  }
+}
+
+/// As hadolint has it: a chain of commands was put together on purpose, and other mounts are another RUN.
+void check_consecutive(const Stage& stage, Findings& findings) {
+  const auto is_one_command = [](const Step& step) { return step.is("RUN") && step.commands.size() == 1; };
+  const auto same_flags = [](const Flag& a, const Flag& b) { return a.name == b.name && a.value == b.value; };
+  for (std::size_t i = 1; i < stage.steps.size(); ++i) {
+    const auto &one = stage.steps[i - 1], &next = stage.steps[i];
+    if (!is_one_command(one) || !is_one_command(next)) continue;
+    const auto &before = one.instruction->flags, &flags = next.instruction->flags;
+    if (std::equal(before.begin(), before.end(), flags.begin(), flags.end(), same_flags))
+      findings.add("run-consecutive", *next.instruction, "two RUNs of a command each make two layers",
+                   "write one RUN with && between them, where they belong together");
+  }
+}
+
 void check_pipes(const Step& step, Findings& findings) {
   if (step.fails_in_pipes) return;
   for (const auto& command : step.commands)
@@ -168,12 +209,14 @@ void check_two_programs(const Stage& stage, Findings& findings) {
 void check_commands(const Subject& subject, Findings& findings) {
   for (const auto& stage : subject.stages.all) {
     check_two_programs(stage, findings);
+    check_consecutive(stage, findings);
     for (const auto& step : stage.steps) {
       check_variables_of(step, findings);
       if (!step.is("RUN")) continue;
       check_folder(step, findings);
       check_programs(step, findings);
       check_pipes(step, findings);
+      check_accounts(step, findings);
       check_new_users(step, findings);
       check_downloads(step, findings);
     }

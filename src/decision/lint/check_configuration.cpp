@@ -4,6 +4,7 @@
 #include "foundation/base/text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 namespace torchkiln::lint {
@@ -66,6 +67,34 @@ void check_workdir(const Step& step, Findings& findings) {
                  "write the whole path, such as /" + shown(path));
 }
 
+/// Folders that the kernel fills, or that hold it: what is written there is gone, or in its way.
+constexpr std::array<std::string_view, 5> k_system_folders = {"/proc", "/sys", "/dev", "/boot", "/lost+found"};
+
+void check_system_workdir(const Step& step, Findings& findings) {
+  if (!step.is("WORKDIR") || step.words.empty() || !step.words[0].is_known) return;
+  const std::string_view path = step.words[0].text;
+  for (const auto folder : k_system_folders)
+    if (path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/'))
+      findings.add("workdir-system", step, step.words[0].offset,
+                   shown(path) + " is the kernel's: a container has its own there",
+                   "work in a folder of your own, such as /workspace");
+}
+
+/// A label counts wherever the stage or one that it begins with sets it; the base image's are not known here.
+void check_labels(const Subject& subject, Findings& findings) {
+  const auto* final = subject.stages.final();
+  if (!final) return;
+  for (const auto& label : subject.options.required_labels) {
+    bool is_set = false;
+    for (const auto* stage : subject.stages.line_of(*final))
+      for (const auto& step : stage->steps)
+        for (const auto& one : step.assignments) is_set = is_set || (is_now(step, "LABEL") && one.name == label);
+    if (!is_set)
+      findings.add("label-missing", *final->from, "the image has no label " + shown(label),
+                   "write LABEL " + shown(label) + "=\"…\"");
+  }
+}
+
 void check_command(const Step& step, Findings& findings) {
   if (!step.is("CMD") && !step.is("ENTRYPOINT")) return;
   if (step.instruction->json) return;
@@ -120,10 +149,12 @@ void check_health(const Stages& stages, Findings& findings) {
 void check_configuration(const Subject& subject, Findings& findings) {
   check_users(subject, findings);
   check_health(subject.stages, findings);
+  check_labels(subject, findings);
   for (const auto& stage : subject.stages.all) {
     check_repeated(stage, findings);
     for (const auto& step : stage.steps) {
       check_workdir(step, findings);
+      check_system_workdir(step, findings);
       check_command(step, findings);
       check_ports(step, findings);
       if (step.is("MAINTAINER"))

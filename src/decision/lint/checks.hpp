@@ -16,6 +16,7 @@ struct Subject {
   const Dockerfile& file;
   const Stages& stages;
   const matrix::Matrix& matrix;
+  const Options& options;
 };
 
 class Findings {

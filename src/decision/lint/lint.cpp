@@ -35,10 +35,10 @@ std::string shown(std::string_view text) {
 }
 
 base::Result<std::vector<Finding>> lint(std::string_view text, const std::string& file,
-                                        const matrix::Matrix& matrix) {
+                                        const matrix::Matrix& matrix, const Options& options) {
   TK_TRY(const auto dockerfile, read_dockerfile(text, file));
   const auto stages = stages_of(dockerfile);
-  const Subject subject{dockerfile, stages, matrix};
+  const Subject subject{dockerfile, stages, matrix, options};
   Findings found(file);
   for (const auto check : {check_file, check_bases, check_configuration, check_secrets, check_copies, check_apt,
                            check_pip, check_commands, check_gpu, check_cuda, check_torch})

@@ -20,7 +20,7 @@ struct Rule {
   std::string_view id;  ///< "apt-unpinned"
   Severity severity = Severity::warning;
   std::string_view summary;  ///< what it asks for, one line
-  /// What hadolint (DL), checkov (CKV), trivy (DS), BuildKit and tally call it. Unused ones are empty.
+  /// What hadolint (DL), checkov (CKV), trivy (DS), dockle (CIS-DI, DKL), BuildKit and tally call it. Unused ones are empty.
   std::array<std::string_view, 8> aliases;
 
   /// "apt-unpinned" or any alias, in any case.
@@ -39,10 +39,15 @@ struct Finding {
   std::string fix;           ///< what to write instead
 };
 
+/// What only whoever asks can know.
+struct Options {
+  std::vector<std::string> required_labels;
+};
+
 /// In the order of the file. A comment before an instruction or inside it, "# torchkiln ignore=RULE,ALIAS" (also
 /// "hadolint", "tally"), takes the instruction's findings of these rules away; "# torchkiln global ignore=RULE"
 /// takes them from the file. Errors: input_invalid for what is over the limits of dockerfile.hpp.
 base::Result<std::vector<Finding>> lint(std::string_view text, const std::string& file,
-                                        const matrix::Matrix& matrix);
+                                        const matrix::Matrix& matrix, const Options& options = {});
 
 }  // namespace torchkiln::lint

@@ -23,6 +23,7 @@ enum class LintFormat { text, json, sarif };
 struct LintOptions {
   std::vector<std::string> files;
   std::vector<std::string> ignored;
+  lint::Options lint;
   std::optional<lint::Severity> fail_level = lint::Severity::warning;  ///< none: findings never fail
   std::optional<LintFormat> format;
   bool lists_rules = false;
@@ -69,7 +70,7 @@ Result<int> run_lint(LintOptions options, Session& session) {
     const bool is_input = file == "-";
     TK_TRY(const auto text, sys::read_file(is_input ? "/dev/stdin" : file, lint::k_file_bytes));
     const auto name = is_input ? "(standard input)" : file;
-    TK_TRY(auto findings, lint::lint(text, name, matrix));
+    TK_TRY(auto findings, lint::lint(text, name, matrix, options.lint));
     std::erase_if(findings, [&](const lint::Finding& finding) {
       return std::find(ignored.begin(), ignored.end(), finding.rule) != ignored.end();
     });
@@ -124,6 +125,11 @@ void add_lint(CLI::App& program, Action& chosen) {
       ->option_text("FORMAT");
   command->add_option("--ignore", options->ignored, "A rule to leave out, by its name or an alias; may be repeated")
       ->type_name("RULE")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--require-label", options->lint.required_labels,
+                   "A label that every image has to have; may be repeated")
+      ->type_name("NAME")
       ->allow_extra_args(false);
   command->add_flag("--rules", options->lists_rules, "List the rules and their aliases");
   command->callback([&chosen, options] {

@@ -1,0 +1,5 @@
+FROM debian:12.11
+WORKDIR /devel
+WORKDIR /workspace/proc
+USER 1000:1000
+HEALTHCHECK NONE
