@@ -2,6 +2,7 @@
 
 #include "proof/stamp/envelope.hpp"
 #include "proof/stamp/key.hpp"
+#include "proof/stamp/policy.hpp"
 #include "proof/stamp/statement.hpp"
 
 using namespace torchkiln;
@@ -17,6 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)stamp::parse_statement(envelope->payload, "statement");
   }
   (void)stamp::PublicKey::parse(bytes, "key.pub");
+  (void)stamp::parse_age(bytes);
+  (void)stamp::parse_proven_level(bytes);
+  (void)stamp::parse_proven_gpu(bytes);
   if (const auto bundle = stamp::parse_bundle(bytes, "bundle"))
     (void)stamp::to_bundle(bundle->envelope, bundle->key_hint);
   if (const auto result = stamp::parse_statement(bytes, "statement")) {
