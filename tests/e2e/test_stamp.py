@@ -31,6 +31,7 @@ from small_image import Layout, hello, small_layout  # noqa: E402
 PACKAGES = ["check-jsonschema==0.38.1", "PyYAML==6.0.3", "in-toto-attestation==0.9.3"]
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
+BILLS = ["https://spdx.dev/Document", "https://cyclonedx.org/bom"]  # and provenance, where there is a lock
 H200 = {"name": "NVIDIA H200", "uuid_sha256": "", "compute_capability": "9.0"}
 A100 = {"name": "NVIDIA A100-SXM4-80GB", "uuid_sha256": "", "compute_capability": "8.0"}
 
@@ -117,7 +118,7 @@ class Gate(unittest.TestCase):
         self.assertIsNone(ends[1])
         self.assertEqual(datetime.datetime.fromisoformat(ends[0]) - datetime.datetime.fromisoformat(shown["runs"][0]["finished"]),
                          datetime.timedelta(days=90))  # fmt: skip
-        self.assertEqual([one["predicate_type"] for one in shown["statements"]], [SUMMARY] * 2)
+        self.assertEqual([one["predicate_type"] for one in shown["statements"]], [SUMMARY, *BILLS, SUMMARY])  # the bills once
         text = self.program("stamp", "show", self.reference, "--pub", self.public).stdout
         self.assertRegex(text, r"proven +gpu +NVIDIA H200 \(9\.0\), driver 570\.133\.20")
 
@@ -131,7 +132,7 @@ class Gate(unittest.TestCase):
     def test_the_attestation_tag_holds_every_envelope_and_what_others_put_there(self):
         self.stamp(self.reference)
         first = self.attestations()
-        self.assertEqual([layer["annotations"]["predicateType"] for layer in first["layers"]], [TEST_RESULT, SUMMARY])
+        self.assertEqual([layer["annotations"]["predicateType"] for layer in first["layers"]], [TEST_RESULT, SUMMARY, *BILLS])
         for layer in first["layers"]:
             self.assertEqual(layer["mediaType"], "application/vnd.dsse.envelope.v1+json")
             self.assertEqual(layer["annotations"]["dev.cosignproject.cosign/signature"], "")
@@ -148,11 +149,11 @@ class Gate(unittest.TestCase):
 
         # Somebody else, who knows of no other stamp, adds theirs; a push of the layout adds nothing twice.
         self.stamp(self.reference, gpu=A100, driver="535.183.01", key=self.home / "other.key")
-        self.assertEqual(self.attestations()["layers"][:2], first["layers"])
-        self.assertEqual(len(self.attestations()["layers"]), 4)
+        self.assertEqual(self.attestations()["layers"][:4], first["layers"])
+        self.assertEqual(len(self.attestations()["layers"]), 8)
         self.program("pull", self.reference, "-o", self.home / "copy")
         self.program("push", f"oci:{self.home}/copy:1.0", self.reference)
-        self.assertEqual(len(self.attestations()["layers"]), 4)
+        self.assertEqual(len(self.attestations()["layers"]), 8)
 
     def test_in_toto_attestation_reads_the_summary(self):
         from google.protobuf import json_format
@@ -213,6 +214,7 @@ class Gate(unittest.TestCase):
         content = bytearray(layer.read_bytes())
         content[-9] ^= 1
         layer.write_bytes(content)
+        shutil.rmtree(self.home / "cache")  # where the layer lies unpacked as it was
         refused = self.program("run", f"oci:{self.layout}:1.0", "--require-stamp", "--pub", self.public, "--", "/bin/hello", check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertNotIn("hello from the image", refused.stdout)
