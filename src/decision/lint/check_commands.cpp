@@ -103,7 +103,10 @@ void check_accounts(const Step& step, Findings& findings) {
 
 /// As hadolint has it: a chain of commands was put together on purpose, and other mounts are another RUN.
 void check_consecutive(const Stage& stage, Findings& findings) {
-  const auto is_one_command = [](const Step& step) { return step.is("RUN") && step.commands.size() == 1; };
+  const auto is_written = [](const auto& command) { return command.origin == Origin::written; };
+  const auto is_one_command = [&](const Step& step) {
+    return step.is("RUN") && std::count_if(step.commands.begin(), step.commands.end(), is_written) == 1;
+  };
   const auto same_flags = [](const Flag& a, const Flag& b) { return a.name == b.name && a.value == b.value; };
   for (std::size_t i = 1; i < stage.steps.size(); ++i) {
     const auto &one = stage.steps[i - 1], &next = stage.steps[i];
