@@ -13,7 +13,7 @@ import unittest
 
 import kiln
 import small_index
-import test_base
+from company_base import make_base
 from python_packages import enter_environment
 
 PACKAGES = ["spdx-tools==0.8.5", "cyclonedx-python-lib[json-validation]==11.12.0", "packageurl-python==0.17.6",
@@ -122,7 +122,7 @@ class Sbom(unittest.TestCase):
             (root / "simple/torch/index.html").unlink()
             index.publish(small_index.make_wheel(root / "with-library", "torch", small_index.TORCH, files, tag=small_index.TAG))
             index.publish(small_index.make_wheel(root / "files", "zebra", "1.0+stripes", requires=("torch>=2",)))
-            test_base.Base.make_base(kiln.folder("base"))
+            make_base(kiln.folder("base"))
             cls.images = {}
             for name, spec in (("project", SPEC), ("more", MORE), ("on-base", ON_BASE)):
                 cls.build(index, name, spec)
