@@ -28,7 +28,7 @@ from python_packages import enter_environment
 sys.path.insert(0, str(kiln.SOURCE / "tests/support"))
 from small_image import Layout, hello, small_layout  # noqa: E402
 
-PACKAGES = ["check-jsonschema==0.38.1", "PyYAML==6.0.3", "in-toto-attestation==0.9.3"]
+PACKAGES = ["check-jsonschema==0.38.1", "PyYAML==6.0.3", "in-toto-attestation==0.9.3", "PyNaCl==1.6.2"]
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 BILLS = ["https://spdx.dev/Document", "https://cyclonedx.org/bom"]  # and provenance, where there is a lock
@@ -218,6 +218,40 @@ class Gate(unittest.TestCase):
         refused = self.program("run", f"oci:{self.layout}:1.0", "--require-stamp", "--pub", self.public, "--", "/bin/hello", check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertNotIn("hello from the image", refused.stdout)
+
+    def test_a_key_in_cosigns_own_form_signs(self):
+        """As sigstore/cosign and go-securesystemslib write them: scrypt, and NaCl's secretbox by another library."""
+        import nacl.secret
+
+        plain, words = self.home / "plain.key", self.home / "words"
+        kiln.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", plain])
+        kiln.run(["openssl", "pkey", "-in", plain, "-pubout", "-out", self.public])
+        der = subprocess.run(["openssl", "pkcs8", "-topk8", "-nocrypt", "-in", plain, "-outform", "DER"], capture_output=True, check=True).stdout
+
+        def write(password: bytes, cost=1 << 16, header="SIGSTORE"):
+            salt, nonce = os.urandom(32), os.urandom(24)
+            key = hashlib.scrypt(password, salt=salt, n=min(cost, 1 << 16), r=8, p=1, maxmem=1 << 28, dklen=32)
+            sealed = nacl.secret.SecretBox(key).encrypt(der, nonce).ciphertext
+            encoded = lambda data: base64.b64encode(data).decode()
+            document = {"kdf": {"name": "scrypt", "params": {"N": cost, "r": 8, "p": 1}, "salt": encoded(salt)},
+                        "cipher": {"name": "nacl/secretbox", "nonce": encoded(nonce)}, "ciphertext": encoded(sealed)}  # fmt: skip
+            body = base64.encodebytes(json.dumps(document).encode()).decode()
+            self.key.write_text(f"-----BEGIN ENCRYPTED {header} PRIVATE KEY-----\n{body}-----END ENCRYPTED {header} PRIVATE KEY-----\n")
+            self.key.chmod(0o600)
+
+        words.write_text("correct horse\n")
+        write(b"correct horse")
+        self.stamp(self.reference, "--passphrase-file", words)
+        self.assertTrue(self.check(self.reference)["satisfied"])
+        write(b"", header="COSIGN")
+        self.stamp(self.reference, days=1)
+        self.assertEqual(len(self.check(self.reference)["proofs"]), 2)
+        for password, cost, complaint in ((b"other", 1 << 16, "does not open with this passphrase"), (b"correct horse", 1 << 24, "gibibyte")):
+            write(password, cost)
+            refused = self.program("stamp", self.reference, "--report", self.home / "report.json", "--key", self.key,
+                                   "--passphrase-file", words, check=False)  # fmt: skip
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn(complaint, refused.stderr)
 
     # Attacks.
 

@@ -3,6 +3,7 @@
 #include "foundation/base/digest.hpp"
 #include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
+#include "proof/stamp/cosign_key.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -148,6 +149,24 @@ Result<std::string> read_private_file(const fs::path& path) {
   return sys::read_file(path, k_key_file_limit_bytes);
 }
 
+/// cosign's keys are always encrypted; with the empty passphrase where somebody wanted none.
+Result<std::shared_ptr<EVP_PKEY>> open_from_cosign(const std::string& pem, const Passphrase* passphrase,
+                                                   const std::string& file) {
+  auto der = open_cosign_key(pem, passphrase ? std::string_view(passphrase->reveal()) : std::string_view(), file);
+  if (!der) {
+    auto error = std::move(der).error();
+    if (!passphrase) error.hints.emplace_back("say which file or descriptor holds the key's passphrase");
+    return fail(std::move(error));
+  }
+  const Secret secret(std::move(*der));
+  const auto* bytes = reinterpret_cast<const unsigned char*>(secret.text.data());
+  auto key = share(d2i_AutoPrivateKey(nullptr, &bytes, static_cast<long>(secret.text.size())));
+  ERR_clear_error();
+  if (!key) return fail_at(ErrorCode::input_invalid, base::Place{file}, "has no private key in it");
+  if (!algorithm_of(key.get())) return other_algorithm(file);
+  return key;
+}
+
 }  // namespace
 
 fs::path public_path(const fs::path& path) {
@@ -263,9 +282,10 @@ Result<PrivateKey> PrivateKey::load(const fs::path& path, const Passphrase* pass
   TK_TRY(auto pem, read_private_file(path));
   const Secret secret(std::move(pem));
   const base::Place place{path.string()};
-  if (secret.text.find("SIGSTORE PRIVATE KEY-----") != std::string::npos)
-    return fail_at(ErrorCode::input_invalid, place, "is a key in cosign's own form, which only cosign reads",
-                   {"cosign import-key-pair takes a key of ours; the other way there is none"});
+  if (is_cosign_key(secret.text)) {
+    TK_TRY(auto opened, open_from_cosign(secret.text, passphrase, path.string()));
+    return PrivateKey(std::move(opened));
+  }
   const Owned<BIO> bio(BIO_new_mem_buf(secret.text.data(), static_cast<int>(secret.text.size())));
   PassphraseSource source{passphrase};
   auto key = share(PEM_read_bio_PrivateKey(bio.get(), nullptr, give_passphrase, &source));

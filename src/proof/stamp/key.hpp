@@ -1,6 +1,7 @@
 #pragma once
 // Keys that sign stamps and check them: ECDSA P-256 with SHA-256, which cosign, notation and openssl all know, and
-// Ed25519 for keys that somebody has already. Private keys are PEM PKCS#8, mode 0600; public keys PEM SPKI.
+// Ed25519 for keys that somebody has already. Private keys are PEM PKCS#8, mode 0600, and those in cosign's own form
+// are read; public keys PEM SPKI.
 
 #include "foundation/base/error.hpp"
 

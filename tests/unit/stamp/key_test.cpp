@@ -157,7 +157,7 @@ TEST_CASE("what is no usable key is named") {
   must(sys::write_file(folder.path("a.key"), "hello", 0600));
   CHECK(words(PrivateKey::load(folder.path("a.key"), nullptr)) == "is no private key in PEM form");
   must(sys::write_file(folder.path("a.key"), "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n", 0600));
-  CHECK_THAT(words(PrivateKey::load(folder.path("a.key"), nullptr)), Catch::Contains("cosign's own form"));
+  CHECK(words(PrivateKey::load(folder.path("a.key"), nullptr)) == "is cut");
   REQUIRE(::mkfifo(folder.path("fifo").c_str(), 0600) == 0);
   CHECK(words(PrivateKey::load(folder.path("fifo"), nullptr)) == "is no regular file");
   CHECK_FALSE(PrivateKey::load(folder.path("absent"), nullptr));
