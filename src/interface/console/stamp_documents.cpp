@@ -34,10 +34,23 @@ std::string time_or_none(const std::optional<std::int64_t>& time_s, std::string_
 }
 
 std::string refusals_text(const std::vector<stamp::Refusal>& refusals, const Paint& paint) {
-  std::string text;
+  // Stamps that are refused for one reason are told once.
+  std::vector<std::pair<const stamp::Refusal*, std::size_t>> kinds;
   for (const auto& refusal : refusals) {
-    text += fmt::format("{} {}: {}\n", paint.yellow("refused"), name(refusal.reason), refusal.text);
-    if (!refusal.remedy.empty()) text += row("", refusal.remedy);
+    const auto known = std::find_if(kinds.begin(), kinds.end(), [&refusal](const auto& kind) {
+      return kind.first->reason == refusal.reason && kind.first->text == refusal.text &&
+             kind.first->remedy == refusal.remedy;
+    });
+    if (known == kinds.end())
+      kinds.emplace_back(&refusal, 1);
+    else
+      ++known->second;
+  }
+  std::string text;
+  for (const auto& [refusal, count] : kinds) {
+    text += fmt::format("{} {}{}: {}\n", paint.yellow("refused"), name(refusal->reason),
+                        count == 1 ? "" : fmt::format(", {} stamps", count), refusal->text);
+    if (!refusal->remedy.empty()) text += row("", refusal->remedy);
   }
   return text;
 }
