@@ -96,12 +96,25 @@ class Render(unittest.TestCase):
     def setUpClass(cls):
         project = kiln.folder("project")
         cls.rendered = render(project, family(VARIANTS))
-        cls.folder = project / "context"
+        cls.project, cls.folder = project, project / "context"
         cls.references = {pathlib.Path(one["folder"]).name: one["reference"] for one in cls.rendered["contexts"]}
 
     @classmethod
     def tearDownClass(cls):
         kiln.remove(kiln.WORK)
+
+    def test_rendered_again_it_has_the_same_bytes_and_says_how_to_run_it(self):
+        said = kiln.torchkiln("render", "--cache", kiln.CACHE / "torchkiln", "--output", "again", cwd=self.project).stdout
+        for word in ("--gpus all", "--shm-size", "--read-only", "no-new-privileges", "--cap-drop ALL"):
+            self.assertIn(word, said)
+
+        def content(folder: pathlib.Path) -> dict[str, tuple]:
+            return {str(file.relative_to(folder)): (oct(file.lstat().st_mode), file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest())
+                    for file in folder.rglob("*")}  # fmt: skip
+
+        first, again = content(self.folder), content(self.project / "again")
+        self.assertGreater(len(first), 20)
+        self.assertEqual(first, again)
 
     def test_every_file_that_is_named_is_there(self):
         self.assertEqual([one["variant"] for one in self.rendered["contexts"]], VARIANTS)

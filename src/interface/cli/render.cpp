@@ -61,7 +61,8 @@ void add_render(CLI::App& program, Action& chosen) {
       for (std::size_t i = 0; i < recipes.size(); ++i) {
         text += fmt::format(
             "{0}: build and run it with\n  DOCKER_BUILDKIT=1 docker build --tag {1} {2}\n"
-            "  docker run --rm -it --gpus all --shm-size 8g {1}\n",
+            "  docker run --rm -it --gpus all --shm-size 8g --read-only --tmpfs /tmp --security-opt no-new-privileges "
+            "--cap-drop ALL {1}\n",
             (folders[i] / "Dockerfile").string(), recipes[i].reference, folders[i].string());
         contexts.push_back({{"variant", name(recipes[i].variant)},
                             {"folder", folders[i].string()},
