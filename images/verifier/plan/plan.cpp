@@ -305,6 +305,19 @@ std::vector<Test> plan(const Soak& soak) {
   return tests;
 }
 
+bool keeps_limit(const Test& test, double measured) {
+  const auto limit = std::get<double>(test.limit);
+  switch (test.compare) {
+    case Compare::at_most:
+      return measured <= limit;
+    case Compare::at_least:
+      return measured >= limit;
+    case Compare::equals:
+      return measured == limit;
+  }
+  return false;
+}
+
 std::string_view name_of(Level level) {
   switch (level) {
     case Level::boot:

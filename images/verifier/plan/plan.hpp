@@ -46,6 +46,9 @@ struct Soak {
 /// All tests, level by level, in the order in which they run. Ids are unique and begin with their level's name.
 std::vector<Test> plan(const Soak& soak = {});
 
+/// Whether a measured number, which is finite, keeps the limit of a test whose limit is a number.
+bool keeps_limit(const Test& test, double measured);
+
 std::string_view name_of(Level level);
 std::string_view name_of(Program program);
 std::string_view name_of(Compare compare);

@@ -17,14 +17,9 @@ std::string objection(const Test& test, const Json& measured) {
   if (!measured.is_number() || !std::isfinite(measured.get<double>())) {
     return "the measured value is not a finite number";
   }
-  const double value = measured.get<double>();
-  const double limit = std::get<double>(test.limit);
-  const bool kept = test.compare == Compare::at_most    ? value <= limit
-                    : test.compare == Compare::at_least ? value >= limit
-                                                        : value == limit;
-  if (kept) return {};
+  if (keeps_limit(test, measured.get<double>())) return {};
   return test.measures + ": " + measured.dump() + ", must be " + std::string(name_of(test.compare)) + " " +
-         Json(limit).dump();
+         Json(std::get<double>(test.limit)).dump();
 }
 
 std::string text_member(const Json& event, const char* name) {

@@ -31,6 +31,18 @@ class Total {
 
 }  // namespace
 
+Result<std::vector<Layer>> layers_of(const oci::Layout& layout, const oci::Manifest& manifest,
+                                     const oci::ImageConfig& config) {
+  if (manifest.layers.size() != config.diff_ids.size())
+    return base::fail(base::ErrorCode::input_invalid,
+                      "the image's manifest and configuration disagree about the number of layers");
+  std::vector<Layer> layers;
+  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
+    layers.push_back(
+        {layout.blob_path(manifest.layers[i].digest), manifest.layers[i].media_type, config.diff_ids[i]});
+  return layers;
+}
+
 bool UnpackStore::contains(const base::Digest& diff_id) const {
   std::error_code ignored;
   return fs::is_directory(entry(diff_id), ignored);

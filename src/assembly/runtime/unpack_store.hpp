@@ -4,6 +4,7 @@
 // overlayfs whiteouts. An ordinary user's files are owned through the user's subordinate ids, so the work happens
 // in a user namespace, in a second program (see inner.hpp), and so does removal.
 
+#include "assembly/oci/layout.hpp"
 #include "foundation/base/digest.hpp"
 #include "foundation/base/progress.hpp"
 
@@ -21,6 +22,10 @@ struct Layer {
   std::string media_type;  ///< OCI image-spec layer.md: tar, tar+gzip or tar+zstd; docker's names for the same
   base::Digest diff_id;    ///< SHA-256 of the uncompressed tar
 };
+
+/// The layers of an image in a layout, lowest first. input_invalid when its documents disagree about their number.
+base::Result<std::vector<Layer>> layers_of(const oci::Layout& layout, const oci::Manifest& manifest,
+                                           const oci::ImageConfig& config);
 
 class UnpackStore {
  public:

@@ -2,6 +2,7 @@
 
 #include "foundation/base/text.hpp"
 #include "foundation/sys/environment.hpp"
+#include "interface/cli/gate.hpp"
 #include "interface/cli/open_image.hpp"
 #include "interface/console/matrix_documents.hpp"
 #include "knowledge/matrix/load.hpp"
@@ -107,21 +108,8 @@ Result<Reading> rows_of(const stamp::Proof& proof, const matrix::Proof& facts) {
   return reading;
 }
 
-Result<std::vector<stamp::PublicKey>> trusted_keys(const std::vector<std::string>& files) {
-  std::vector<stamp::PublicKey> keys;
-  for (const auto& file : files) {
-    TK_TRY(auto key, stamp::PublicKey::load(file));
-    keys.push_back(std::move(key));
-  }
-  if (keys.empty()) {
-    TK_TRY(auto key, stamp::PublicKey::load(stamp::public_path(KeyOptions().path())));
-    keys.push_back(std::move(key));
-  }
-  return keys;
-}
-
 Result<int> add_from_stamps(const AddOptions& options, Session& session) {
-  TK_TRY(const auto keys, trusted_keys(options.keys));
+  TK_TRY(const auto keys, load_public_keys(options.keys));
   TK_TRY(const auto opened, open_image(options.image, ImageContent::stamps, session));
   TK_TRY(const auto matrix, session.load_matrix());
   TK_TRY(const auto facts, image_facts(opened, matrix));

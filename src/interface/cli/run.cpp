@@ -70,10 +70,7 @@ void add_run(CLI::App& program, Action& chosen) {
         TK_TRY(const auto outcome, runner.run_in_engine(kind, engine->name, request));
         return outcome.exit_status;
       }
-      std::vector<runtime::Layer> layers;
-      for (std::size_t i = 0; i < manifest.layers.size(); ++i)
-        layers.push_back({opened.layout.blob_path(manifest.layers[i].digest), manifest.layers[i].media_type,
-                          config.diff_ids[i]});
+      TK_TRY(const auto layers, runtime::layers_of(opened.layout, manifest, config));
       TK_TRY(const auto lower,
              session.cache().unpacked().unpack_all(layers, sys::processor_count(), session.progress()));
       TK_TRY(const auto kind, runner.choose());

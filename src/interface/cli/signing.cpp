@@ -19,9 +19,7 @@ Result<stamp::Stamp> sign(const oci::Layout& layout, const oci::Image& image, co
   TK_TRY(const auto inventory, sbom::take_inventory(layout, image, lock, session.cache(), session.progress()));
   TK_TRY(const auto statements, sbom::statements_of(inventory, lock, TORCHKILN_VERSION));
   for (const auto& statement : statements)
-    TK_CHECK(stamp::attach_statement(layout, image,
-                                     {statement.predicate_type, statement.bytes, statement.created_s}, key,
-                                     request.statements));
+    TK_CHECK(stamp::attach_statement(layout, image, statement, key, request.statements));
   return stamp;
 }
 

@@ -13,10 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string row(std::string_view label, std::string_view value) {
-  return fmt::format("  {:<10} {}\n", label, value);
-}
-
 std::string size_row(const BuiltImage& built) {
   std::string text = fmt::format("{} in {} layers", base::format_bytes(built.size_bytes), built.layers);
   if (built.unpacked_bytes) text += fmt::format(", {} unpacked", base::format_bytes(built.unpacked_bytes));

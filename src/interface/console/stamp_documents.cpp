@@ -3,6 +3,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/document/json.hpp"
 #include "interface/console/documents.hpp"
+#include "proof/sbom/statement.hpp"
 
 #include <algorithm>
 
@@ -14,19 +15,9 @@ using document::Json;
 
 namespace {
 
-std::string row(std::string_view label, std::string_view value) {
-  return fmt::format("  {:<10} {}\n", label, value);
-}
-
 std::string title(const oci::Image& image, const Paint& paint) {
   const auto& name = image.name.empty() ? image.tag : image.name;
   return paint.bold(name.empty() ? "image" : name) + " " + image.descriptor.digest.to_string() + "\n";
-}
-
-std::string gpus_of(const report::HostFacts& host) {
-  std::vector<std::string> names;
-  for (const auto& gpu : host.gpus) names.push_back(gpu.name + " (" + gpu.compute_capability + ")");
-  return names.empty() ? "no GPU, " + host.cpu : base::join(names, ", ");
 }
 
 std::string time_or_none(const std::optional<std::int64_t>& time_s, std::string_view none) {
@@ -90,9 +81,9 @@ std::string bytes_of(const Json& document) {
 
 /// What people call a predicate type.
 std::string kind_of(const std::string& predicate_type) {
-  if (predicate_type == "https://spdx.dev/Document") return "SBOM, SPDX";
-  if (predicate_type == "https://cyclonedx.org/bom") return "SBOM, CycloneDX";
-  if (predicate_type == "https://slsa.dev/provenance/v1") return "provenance, SLSA";
+  if (predicate_type == sbom::predicate_type(sbom::Format::spdx)) return "SBOM, SPDX";
+  if (predicate_type == sbom::predicate_type(sbom::Format::cyclonedx)) return "SBOM, CycloneDX";
+  if (predicate_type == sbom::predicate_type(sbom::Format::provenance)) return "provenance, SLSA";
   if (predicate_type == stamp::k_summary_type) return "verification summary, SLSA";
   return predicate_type.empty() ? "no type" : predicate_type;
 }
@@ -147,7 +138,7 @@ std::string stamp_show_text(const oci::Image& image, const stamp::Shown& shown, 
     const auto& run = each.result.run;
     const auto level = result_of(run) == report::RunResult::failed ? run.asked : run.reached;
     const auto driver = run.host.driver.empty() ? "" : ", driver " + run.host.driver;
-    text += fmt::format("{} {:<9} {}{}\n", standing_of(each, paint), report::name(level), gpus_of(run.host), driver);
+    text += fmt::format("{} {:<9} {}{}\n", standing_of(each, paint), report::name(level), run.host.gpus.empty() ? "no GPU, " + run.host.cpu : report::gpus_in_words(run.host), driver);
     text += row("when", base::format_time(run.finished_s));
     text += row("until", time_or_none(each.result.valid_until_s, "no end"));
     text += row("key", each.key_hint);

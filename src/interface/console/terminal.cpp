@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 namespace torchkiln::console {
 
 namespace {
@@ -36,6 +38,10 @@ ProgressMode resolved(ProgressMode mode) {
 std::string Paint::wrap(const char* code, std::string_view text) const {
   if (m_coloring == Coloring::off) return std::string(text);
   return "\x1b[" + std::string(code) + "m" + std::string(text) + "\x1b[0m";
+}
+
+std::string row(std::string_view label, std::string_view value) {
+  return fmt::format("  {:<10} {}\n", label, value);
 }
 
 void print_result(std::string_view text) {

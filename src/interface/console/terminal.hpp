@@ -40,6 +40,9 @@ class Paint {
   Coloring m_coloring;
 };
 
+/// One line of what is told about an image: "  digest     sha256:…".
+std::string row(std::string_view label, std::string_view value);
+
 /// Writes to standard output or error; a closed pipe ends nothing and is not an error.
 void print_result(std::string_view text);
 void print_message(std::string_view text);

@@ -1,5 +1,7 @@
 #include "proof/report/test_run.hpp"
 
+#include "foundation/base/text.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -57,6 +59,12 @@ Level level_borne_out(const std::vector<TestOutcome>& tests) {
     borne_out = level;
   }
   return borne_out;
+}
+
+std::string gpus_in_words(const HostFacts& host) {
+  std::vector<std::string> names;
+  for (const auto& gpu : host.gpus) names.push_back(gpu.name + " (" + gpu.compute_capability + ")");
+  return base::join(names, ", ");
 }
 
 }  // namespace torchkiln::report

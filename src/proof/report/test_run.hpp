@@ -62,6 +62,9 @@ struct HostFacts {
   std::vector<GpuFacts> gpus;
 };
 
+/// "NVIDIA H200 (9.0), NVIDIA A100 (8.0)"; empty without a GPU.
+std::string gpus_in_words(const HostFacts& host);
+
 struct TestRun {
   base::Digest image;
   std::string image_name;

@@ -166,13 +166,9 @@ void add_labelled_libraries(const oci::ImageConfig& config, const std::map<std::
 
 /// The installed wheels by name, as their METADATA says.
 Result<std::map<std::string, Component>> installed_wheels(const ImageTree& tree, const std::string& site_packages) {
-  constexpr std::string_view k_metadata = ".dist-info/METADATA";
   std::map<std::string, Component> wheels;
-  const auto [begin, end] = tree.below(site_packages);
-  for (auto at = begin; at != end; ++at) {
-    const auto path = std::string_view(at->first).substr(site_packages.size() + 1);
-    if (!path.ends_with(k_metadata) || path.find('/') != path.rfind('/')) continue;
-    TK_TRY(const auto text, sys::read_file(at->second.place));
+  for (const auto& path : verify::metadata_files(tree, site_packages)) {
+    TK_TRY(const auto text, sys::read_file(tree.entries().at(path).place));
     const auto metadata = read_wheel_metadata(text);
     if (metadata.name.empty() || metadata.version.empty()) continue;
     Component component{.kind = Kind::wheel, .name = metadata.name};
@@ -182,7 +178,7 @@ Result<std::map<std::string, Component>> installed_wheels(const ImageTree& tree,
     if (is_of_nvidia(metadata.name)) {
       component.supplier = k_nvidia;
     } else {
-      const auto folder = at->first.substr(0, at->first.rfind('/'));
+      const auto folder = path.substr(0, path.rfind('/'));
       TK_TRY(component.parts, libraries_in(tree, folder + "/RECORD"));
     }
     wheels.insert_or_assign(metadata.name, std::move(component));
@@ -197,10 +193,7 @@ Result<void> add_wheels(const oci::ImageConfig& config, const lock::Lock* lock, 
     for (const auto& locked : lock->wheels) {
       if (!is_in(locked, variant)) continue;
       const auto found = wheels.find(locked.name);
-      // A wheel's METADATA may have a local part ("2.8.0+cu128") that its file name leaves out.
-      if (found == wheels.end() ||
-          (found->second.version != locked.version &&
-           found->second.version.substr(0, found->second.version.find('+')) != locked.version))
+      if (found == wheels.end() || !verify::is_same_version(found->second.version, locked.version))
         return not_in_image("the wheel " + locked.file_name);
       auto& component = found->second;
       component.file_name = locked.file_name;
@@ -322,9 +315,7 @@ Result<Inventory> take_inventory(const oci::Layout& layout, const oci::Image& im
   TK_TRY(const auto contents, oci::read_contents(layout, image));
   // What can be refused is, before anything is unpacked.
   if (lock) TK_CHECK(expect_own_lock(contents.config, *lock));
-  std::vector<runtime::Layer> layers;
-  for (const auto& one : contents.layers)
-    layers.push_back({layout.blob_path(one.descriptor.digest), one.descriptor.media_type, one.diff_id});
+  TK_TRY(const auto layers, runtime::layers_of(layout, contents.manifest, contents.config));
   TK_TRY(const auto lower, cache.unpacked().unpack_all(layers, sys::processor_count(), progress));
   TK_TRY(const auto tree, ImageTree::read(lower));
   return make_inventory(image, contents.config, lock, tree);

@@ -7,6 +7,7 @@
 namespace torchkiln::sbom {
 
 using base::Result;
+using report::Statement;
 using document::Json;
 
 std::string_view name(Format format) {
@@ -46,13 +47,9 @@ Result<Json> to_document(Format format, const Inventory& inventory, const lock::
 Result<Statement> to_statement(Format format, const Inventory& inventory, const lock::Lock* lock,
                                std::string_view version) {
   TK_TRY(auto predicate, to_document(format, inventory, lock, version));
-  Json subject = {{"name", inventory.image_name}, {"digest", {{"sha256", inventory.image.hex()}}}};
-  Statement statement{std::string(predicate_type(format)), {}, inventory.created_s};
-  TK_TRY(statement.bytes, document::to_bytes({{"_type", "https://in-toto.io/Statement/v1"},
-                                              {"subject", Json::array({std::move(subject)})},
-                                              {"predicateType", predicate_type(format)},
-                                              {"predicate", std::move(predicate)}}));
-  return statement;
+  TK_TRY(auto bytes, report::statement_about(inventory.image_name, inventory.image, predicate_type(format),
+                                             std::move(predicate)));
+  return Statement{std::string(predicate_type(format)), std::move(bytes), inventory.created_s};
 }
 
 Result<std::vector<Statement>> statements_of(const Inventory& inventory, const lock::Lock* lock,

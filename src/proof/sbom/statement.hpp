@@ -3,9 +3,9 @@
 
 #include "foundation/document/json.hpp"
 #include "plan/lock/lock.hpp"
+#include "proof/report/statement.hpp"
 #include "proof/sbom/inventory.hpp"
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,15 +24,11 @@ std::string_view predicate_type(Format format);
 base::Result<document::Json> to_document(Format format, const Inventory& inventory, const lock::Lock* lock,
                                          std::string_view version);
 
-struct Statement {
-  std::string predicate_type;
-  std::string bytes;           ///< of an in-toto Statement v1
-  std::int64_t created_s = 0;  ///< when the image says that it was made
-};
-base::Result<Statement> to_statement(Format format, const Inventory& inventory, const lock::Lock* lock,
+/// Made when the image says that it was.
+base::Result<report::Statement> to_statement(Format format, const Inventory& inventory, const lock::Lock* lock,
                                      std::string_view version);
 /// All of them: SPDX, CycloneDX and, with a lock, provenance.
-base::Result<std::vector<Statement>> statements_of(const Inventory& inventory, const lock::Lock* lock,
+base::Result<std::vector<report::Statement>> statements_of(const Inventory& inventory, const lock::Lock* lock,
                                                    std::string_view version);
 
 }  // namespace torchkiln::sbom

@@ -47,12 +47,6 @@ bool ran_on(const TestRun& run, const std::string& wanted) {
                      [&wanted](const GpuFacts& gpu) { return is_meant(gpu, wanted); });
 }
 
-std::string gpu_list(const TestRun& run) {
-  std::vector<std::string> names;
-  for (const auto& gpu : run.host.gpus) names.push_back(gpu.name + " (" + gpu.compute_capability + ")");
-  return names.empty() ? "no GPU" : base::join(names, ", ");
-}
-
 /// Judges one stamp by the policy, step by step; every step may refuse.
 class Judge {
  public:
@@ -71,12 +65,7 @@ class Judge {
                                                   : " but a \"" + statement.predicate_type + "\""),
                     "stamp the image with the report of torchkiln verify");
     auto result = parse_statement(statement.payload, "the statement in " + m_stamp.to_string());
-    if (!result) {
-      const auto& error = result.error();
-      return refuse(RefusalReason::unreadable,
-                    error.where ? error.where->to_string() + ": " + error.message : error.message,
-                    "stamp the image again");
-    }
+    if (!result) return refuse(RefusalReason::unreadable, words_of(result.error()), "stamp the image again");
     if (auto refusal = refuse_run(*result)) return *refusal;
     return Proof{m_stamp, std::move(statement.key_hint), std::move(result->run), result->valid_until_s};
   }
@@ -115,7 +104,7 @@ class Judge {
     }
     if (!m_policy.gpus.empty() && std::none_of(m_policy.gpus.begin(), m_policy.gpus.end(),
                                                [&run](const std::string& gpu) { return ran_on(run, gpu); }))
-      return refuse(RefusalReason::wrong_gpu, "it was proven on " + gpu_list(run),
+      return refuse(RefusalReason::wrong_gpu, "it was proven on " + (run.host.gpus.empty() ? "no GPU" : gpus_in_words(run.host)),
                     "verify it on " + base::join(m_policy.gpus, " or "));
     return std::nullopt;
   }

@@ -7,13 +7,9 @@ namespace torchkiln::stamp {
 using base::ErrorCode;
 using base::Result;
 
-namespace {
-
 std::string words_of(const base::Error& error) {
   return error.where ? error.where->to_string() + ": " + error.message : error.message;
 }
-
-}  // namespace
 
 std::string_view name(RefusalReason reason) {
   switch (reason) {

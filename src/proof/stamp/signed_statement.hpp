@@ -39,6 +39,9 @@ struct Refusal {
   std::string remedy;  ///< what would satisfy the policy
 };
 
+/// An error as a refusal tells it: its place and what is wrong.
+std::string words_of(const base::Error& error);
+
 /// A payload that one of the trusted keys signed, of a predicate type that it says itself.
 struct SignedStatement {
   base::Digest stamp;    ///< of the referrer manifest

@@ -4,6 +4,7 @@
 #include "foundation/base/text.hpp"
 #include "foundation/sys/files.hpp"
 #include "proof/stamp/signed_statement.hpp"
+#include "proof/stamp/statement.hpp"
 
 #include <algorithm>
 

@@ -4,9 +4,9 @@
 
 #include "assembly/oci/layout.hpp"
 #include "foundation/base/error.hpp"
+#include "proof/report/statement.hpp"
 #include "proof/stamp/envelope.hpp"
 #include "proof/stamp/key.hpp"
-#include "proof/stamp/statement.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -38,10 +38,10 @@ base::Result<Stamp> attach(const oci::Layout& layout, const oci::Image& image, c
 
 /// Signs any other statement about the image and attaches it; once, however often it is asked for. `statements` as
 /// in StampRequest.
-base::Result<Stamp> attach_statement(const oci::Layout& layout, const oci::Image& image, const Statement& statement,
+base::Result<Stamp> attach_statement(const oci::Layout& layout, const oci::Image& image, const report::Statement& statement,
                                      const PrivateKey& key, const std::filesystem::path& statements = {});
 /// The verification summary of the report that attach() signed.
-base::Result<Statement> summary_of(const StampRequest& request);
+base::Result<report::Statement> summary_of(const StampRequest& request);
 
 /// NAME.intoto.jsonl beside the layout's folder NAME.
 std::filesystem::path statements_path(const oci::Layout& layout);

@@ -6,6 +6,7 @@
 #include "foundation/base/text.hpp"
 #include "knowledge/version/cuda.hpp"
 #include "proof/report/run_reader.hpp"
+#include "proof/report/statement.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -160,16 +161,6 @@ Result<TestRun> read_predicate(const JsonValue& predicate) {
   return run;
 }
 
-Result<std::string> write(const TestRun& run, std::string_view predicate_type, Json predicate) {
-  Json subject = Json::object();
-  if (!run.image_name.empty()) subject["name"] = run.image_name;
-  subject["digest"] = {{"sha256", run.image.hex()}};
-  return document::to_bytes({{"_type", k_statement_type},
-                             {"subject", Json::array({std::move(subject)})},
-                             {"predicateType", predicate_type},
-                             {"predicate", std::move(predicate)}});
-}
-
 /// "TORCHKILN_GPU", "TORCHKILN_SM_90": a summary's own levels. Those that SLSA defines begin with SLSA_.
 std::string summary_level(std::string text) {
   for (auto& letter : text)
@@ -200,7 +191,7 @@ Result<std::string> to_statement(const TestRun& run, std::optional<std::int64_t>
                     {"torchkiln_nonce", run.nonce},
                     {"torchkiln_resultsDigest", run.report.to_string()}};
   if (valid_until_s) predicate["torchkiln_validUntil"] = base::format_time(*valid_until_s);
-  return write(run, k_test_result_type, std::move(predicate));
+  return statement_about(run.image_name, run.image, k_test_result_type, std::move(predicate));
 }
 
 Result<std::string> to_summary(const TestRun& run) {
@@ -217,7 +208,7 @@ Result<std::string> to_summary(const TestRun& run) {
       for (const auto& capability : capabilities) levels.push_back(capability);
     }
   }
-  return write(run, k_summary_type,
+  return statement_about(run.image_name, run.image, k_summary_type,
                {{"verifier", {{"id", k_verifier_id}}},
                 {"timeVerified", base::format_time(run.finished_s)},
                 {"resourceUri", (run.image_name.empty() ? "" : run.image_name + "@") + run.image.to_string()},

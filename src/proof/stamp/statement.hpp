@@ -11,13 +11,6 @@
 
 namespace torchkiln::stamp {
 
-/// An in-toto Statement v1 about an image, ready to be signed.
-struct Statement {
-  std::string predicate_type;
-  std::string bytes;
-  std::int64_t made_s = 0;  ///< since 1970: the time of what it tells, not of the signing
-};
-
 /// What a test result says: a run, and until when it may be relied on.
 struct TestResult {
   report::TestRun run;
@@ -35,7 +28,6 @@ base::Result<TestResult> parse_statement(std::string_view bytes, const std::stri
 /// know nothing of tests: PASSED with the levels, compute capabilities and driver that were proven, or FAILED.
 base::Result<std::string> to_summary(const report::TestRun& run);
 
-inline constexpr std::string_view k_statement_type = "https://in-toto.io/Statement/v1";
 inline constexpr std::string_view k_test_result_type = "https://in-toto.io/attestation/test-result/v0.1";
 inline constexpr std::string_view k_summary_type = "https://slsa.dev/verification_summary/v1";
 

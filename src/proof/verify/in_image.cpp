@@ -76,17 +76,8 @@ Result<std::map<std::string, ListedTest>> read_list(const std::string& text, Lev
 /// Whether a measured value keeps the limit, as the verifier's own judge decides it.
 bool keeps_limit(const document::ParsedJson& measured, const verifier::Test& test) {
   if (std::holds_alternative<std::string>(test.limit)) return measured == to_json(test.limit);
-  if (!measured.is_number() || !std::isfinite(measured.get<double>())) return false;
-  const auto value = measured.get<double>(), limit = std::get<double>(test.limit);
-  switch (test.compare) {
-    case verifier::Compare::at_most:
-      return value <= limit;
-    case verifier::Compare::at_least:
-      return value >= limit;
-    case verifier::Compare::equals:
-      return value == limit;
-  }
-  return false;
+  return measured.is_number() && std::isfinite(measured.get<double>()) &&
+         verifier::keeps_limit(test, measured.get<double>());
 }
 
 Result<TestOutcome> read_test(const JsonValue& item) {

@@ -25,11 +25,6 @@ std::string label(const oci::ImageConfig& config, const std::string& name) {
   return oci::value_of(config.execution.labels, "dev.torchkiln." + name);
 }
 
-/// A wheel's version may carry a local part ("2.8.0+cu128") that its file name and the index leave out.
-bool is_same_version(const std::string& installed, const std::string& locked) {
-  return installed == locked || installed.substr(0, installed.find('+')) == locked;
-}
-
 /// torch/version.py says: cuda: Optional[str] = '12.8'. Empty where it does not.
 Result<std::string> cuda_of_torch(const ImageTree& tree, const std::string& site_packages) {
   const auto* file = tree.file(site_packages + "/torch/version.py");
@@ -44,6 +39,21 @@ Result<std::string> cuda_of_torch(const ImageTree& tree, const std::string& site
 
 }  // namespace
 
+bool is_same_version(const std::string& installed, const std::string& locked) {
+  return installed == locked || installed.substr(0, installed.find('+')) == locked;
+}
+
+std::vector<std::string> metadata_files(const ImageTree& tree, const std::string& site_packages) {
+  std::vector<std::string> paths;
+  const auto [begin, end] = tree.below(site_packages);
+  for (auto at = begin; at != end; ++at) {
+    const auto path = std::string_view(at->first).substr(site_packages.size() + 1);
+    if (path.ends_with(".dist-info/METADATA") && std::count(path.begin(), path.end(), '/') == 1)
+      paths.push_back(at->first);
+  }
+  return paths;
+}
+
 spec::Variant variant_of(const oci::ImageConfig& config) {
   return spec::parse_variant(label(config, "variant")).value_or(spec::Variant());
 }
@@ -57,11 +67,8 @@ std::string site_packages_of(const oci::ImageConfig& config) {
 Result<std::map<std::string, std::string>> installed_versions(const ImageTree& tree,
                                                               const std::string& site_packages) {
   std::map<std::string, std::string> versions;
-  const auto [begin, end] = tree.below(site_packages);
-  for (auto at = begin; at != end; ++at) {
-    const auto path = std::string_view(at->first).substr(site_packages.size() + 1);
-    if (!path.ends_with(".dist-info/METADATA") || std::count(path.begin(), path.end(), '/') != 1) continue;
-    TK_TRY(const auto metadata, sys::read_file(at->second.place));
+  for (const auto& path : metadata_files(tree, site_packages)) {
+    TK_TRY(const auto metadata, sys::read_file(tree.entries().at(path).place));
     std::string project, version;
     for (const auto line : base::lines(metadata)) {
       if (line.empty()) break;

@@ -19,6 +19,12 @@ spec::Variant variant_of(const oci::ImageConfig& config);
 /// Where the image's wheels are, by the Python that its label names.
 std::string site_packages_of(const oci::ImageConfig& config);
 
+/// The paths of the METADATA of the wheels in it.
+std::vector<std::string> metadata_files(const ImageTree& tree, const std::string& site_packages);
+
+/// A wheel's version may carry a local part ("2.8.0+cu128") that its file name and the index leave out.
+bool is_same_version(const std::string& installed, const std::string& locked);
+
 /// Versions of the installed distributions, by normalised name, as their METADATA says.
 base::Result<std::map<std::string, std::string>> installed_versions(const ImageTree& tree,
                                                                     const std::string& site_packages);

@@ -65,13 +65,7 @@ Result<Verification> verify(const VerifyRequest& request, const engine::Cache& c
 
   TK_TRY(const auto manifest, request.layout.read_manifest(request.image.descriptor));
   TK_TRY(const auto config, request.layout.read_config(manifest));
-  if (manifest.layers.size() != config.diff_ids.size())
-    return base::fail(base::ErrorCode::input_invalid,
-                      "the image's manifest and configuration disagree about the number of layers");
-  std::vector<runtime::Layer> layers;
-  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
-    layers.push_back(
-        {request.layout.blob_path(manifest.layers[i].digest), manifest.layers[i].media_type, config.diff_ids[i]});
+  TK_TRY(const auto layers, runtime::layers_of(request.layout, manifest, config));
   TK_TRY(const auto lower, cache.unpacked().unpack_all(layers, sys::processor_count(), progress));
   run.suite = suite_digest(lower, manifest);
 

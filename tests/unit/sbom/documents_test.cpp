@@ -165,7 +165,7 @@ TEST_CASE("statements are about the image's digest, one a format") {
     CHECK(json["_type"] == "https://in-toto.io/Statement/v1");
     CHECK(json["subject"][0]["digest"]["sha256"] == base::Digest::of("manifest").hex());
     CHECK(json["predicateType"] == statement.predicate_type);
-    CHECK(base::format_time(statement.created_s) == image.config.created);
+    CHECK(base::format_time(statement.made_s) == image.config.created);
   }
   CHECK(must(statements_of(image.inventory(SbomImage::With::nothing), nullptr, "1")).size() == 2);
 }
