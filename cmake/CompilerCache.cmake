@@ -7,5 +7,5 @@ add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 find_program(TK_CCACHE ccache)
 if(TK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-                                  CCACHE_SLOPPINESS=time_macros CCACHE_MAXSIZE=2G ${TK_CCACHE})
+                                  CCACHE_SLOPPINESS=time_macros CCACHE_MAXSIZE=5G ${TK_CCACHE})
 endif()

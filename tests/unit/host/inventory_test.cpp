@@ -60,7 +60,7 @@ TEST_CASE("nesting beyond the limit is refused and ends nothing") {
   CHECK(complaint("[[host]]\nname = " + std::string(100000, '['), "x").find("not valid TOML") != std::string::npos);
 }
 
-TEST_CASE("a hundred thousand nodes take no more than ten times ten thousand") {
+TEST_CASE("time grows with the number of nodes, not with its square") {
   // The processor's time, not the clock's: other work on the machine does not count.
   const auto seconds = [](const std::string& text) {
     double least = 1e9;
@@ -97,10 +97,10 @@ TEST_CASE("a hundred thousand nodes take no more than ten times ten thousand") {
     return text;
   };
   for (const auto& make : std::vector<std::function<std::string(int)>>{slurm, dcgm, csv, kinds}) {
-    const double small = seconds(make(10000));
-    const double large = seconds(make(100000));
+    // Both sizes are far beyond what a processor caches.
+    const double small = seconds(make(40000));
+    const double large = seconds(make(120000));
     INFO(make(1));
-    CHECK(large <
-          40 * small);  // ten times, and room for memory that is no longer cached; a square is a hundred times
+    CHECK(large < 6 * small);  // three times and room for noise; a square is nine times
   }
 }
