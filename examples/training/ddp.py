@@ -6,6 +6,7 @@ NCCL and a GPU a process where there are GPUs, gloo on the CPU. Ends with 1 when
 processes do not end with the same weights, or when their averaged gradient is not that of all data in one process.
 """
 import argparse
+import gc
 import os
 import sys
 
@@ -72,6 +73,21 @@ def accuracy(model: nn.Module, data: tuple[Tensor, Tensor], device: torch.device
     return (model(data[0].to(device)).argmax(1).cpu() == data[1]).float().mean().item()
 
 
+def learns(steps: int, device: torch.device) -> bool:
+    training, held_out = points(2000, seed=3), points(500, seed=4)
+    shuffled = training[1][torch.randperm(len(training[1]), generator=torch.Generator().manual_seed(5))]
+    error = gradient_error(training, device)
+    model = train(training, steps, device)
+    control = train((training[0], shuffled), steps, device)
+    measured, chance = accuracy(model, held_out, device), accuracy(control, held_out, device)
+    differ = spread(model)
+    if dist.get_rank() == 0:
+        print(f"accuracy {measured:.3f}, with shuffled labels {chance:.3f}, gradient off by {error:.1e}, weights differ by "
+              f"{differ:g}, {dist.get_world_size()} processes by {dist.get_backend()}")  # fmt: skip
+    dist.barrier()
+    return measured > 0.9 and chance < 0.4 and differ == 0 and error < 1e-5 and dist.get_world_size() > 1
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--steps", type=int, default=120)
@@ -85,21 +101,10 @@ def main() -> int:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if has_gpu else "gloo")
     try:
-        training, held_out = points(2000, seed=3), points(500, seed=4)
-        shuffled = training[1][torch.randperm(len(training[1]), generator=torch.Generator().manual_seed(5))]
-        error = gradient_error(training, device)
-        model = train(training, options.steps, device)
-        control = train((training[0], shuffled), options.steps, device)
-        measured, chance = accuracy(model, held_out, device), accuracy(control, held_out, device)
-        differ = spread(model)
-        if dist.get_rank() == 0:
-            print(f"accuracy {measured:.3f}, with shuffled labels {chance:.3f}, gradient off by {error:.1e}, weights differ by "
-                  f"{differ:g}, {dist.get_world_size()} processes by {dist.get_backend()}")  # fmt: skip
-        learned = measured > 0.9 and chance < 0.4 and differ == 0 and error < 1e-5
-        # The group's threads outlive it (DDP holds on to it), and one that still gives a tensor back when Python ends aborts.
-        dist.barrier()
-        return 0 if learned and dist.get_world_size() > 1 else 1
+        return 0 if learns(options.steps, device) else 1
     finally:
+        # Models hold on to the group, in cycles, and it to its threads: one that lives when Python ends aborts it.
+        gc.collect()
         dist.destroy_process_group()
 
 
