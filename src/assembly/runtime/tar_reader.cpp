@@ -174,10 +174,20 @@ Result<std::span<const std::byte>> TarReader::data() {
   return piece;
 }
 
+/// The last file's padding may be missing: umoci 0.4.7 inserts files by archives that end with them, and Go's
+/// reader, which docker and containerd have, takes that for the end.
 Result<void> TarReader::skip_data() {
-  m_data_left_bytes += m_padding_bytes;
-  m_padding_bytes = 0;
   while (m_data_left_bytes > 0) TK_CHECK(data());
+  while (m_padding_bytes > 0) {
+    TK_TRY(const bool more, fill());
+    if (!more) {
+      m_padding_bytes = 0;
+      break;
+    }
+    const auto skipped = std::min<std::uint64_t>(m_piece.size(), m_padding_bytes);
+    m_piece = m_piece.subspan(skipped);
+    m_padding_bytes -= skipped;
+  }
   return {};
 }
 
