@@ -107,6 +107,26 @@ class Base(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn(words, done.stderr)
 
+    def test_the_toolkit_of_the_base_is_taken_where_the_spec_says_so_and_both_say_their_size(self):
+        toolkit = {"usr/local/cuda-12.8/bin/nvcc": "#!/bin/sh\necho release 12.8, V12.8.93\n", "usr/local/cuda-12.8/include/cuda_runtime.h": "#pragma once\n"}
+        layout = make_base(kiln.folder("cuda"), toolkit)
+        spec = re.sub('variants = .*', 'variants = ["runtime", "devel"]', small_index.SPEC)
+        for choice, base, words in (
+            ("base", f'[base]\nimage = "oci:{layout}:base"\n', r"devel's CUDA toolkit, from the base image: every variant has its \d+\.?\d* MB"),
+            ("archives", "", r"devel's CUDA toolkit, from archives: \d+\.?\d* k?B to fetch beside \d+\.?\d* MB of other wheels"),
+        ):  # fmt: skip
+            with self.subTest(choice):
+                project = self.project(f"toolkit-of-{choice}", spec.replace('"archives"', f'"{choice}"') + base)
+                locked = kiln.torchkiln("lock", "--cache", kiln.CACHE / "torchkiln", cwd=project, env=self.index.environment)
+                self.assertRegex(locked.stdout, words)
+                [_, devel] = self.build(project)
+                tag = devel["tag"]
+                said = kiln.torchkiln("run", f"oci:{project}/kiln.oci:{tag}", "--cache", kiln.CACHE / "torchkiln", "--", "sh", "-c",
+                                      "nvcc --version; echo $CUDA_HOME; ls $CUDA_HOME/include/cuda_runtime.h; g++ --version | head -n 1").stdout  # fmt: skip
+                self.assertIn("release 12.8, V12.8.93", said)
+                self.assertIn("/include/cuda_runtime.h", said)
+                self.assertIn("g++ (Debian", said)
+
     def test_debian_13_is_built_from_its_own_packages_with_its_python(self):
         targets = kiln.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"]).stdout.split()
         mirror = next(uri for uri in targets if uri.rstrip("/").endswith("/debian"))

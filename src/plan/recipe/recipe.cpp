@@ -120,7 +120,10 @@ void plan_extension(const lock::Lock& lock, spec::Variant variant, Recipe& recip
   recipe.extensions.push_back(std::move(plan));
 }
 
-constexpr const char* k_cuda_home = "/usr/local/cuda";
+/// Ours is a link beside the toolkit; a base image may have one of that name or none.
+std::string cuda_home(const lock::Lock& lock) {
+  return lock.has_toolkit_in_base ? "/" + toolkit_folder(lock) : "/usr/local/cuda";
+}
 
 /// What torch.utils.cpp_extension compiles for: the GPUs that were asked for, or all that torch has code for; and
 /// for later ones PTX.
@@ -142,9 +145,9 @@ std::string library_headers(const lock::Lock& lock, const wheel::InstallScheme& 
 
 /// What compilers are told about the CUDA toolkit.
 void add_toolkit_environment(const lock::Lock& lock, Recipe& recipe) {
-  recipe.environment.emplace_back("CUDA_HOME", k_cuda_home);
+  recipe.environment.emplace_back("CUDA_HOME", cuda_home(lock));
   // For programs that nvcc links; torch finds the same libraries by their places beside it.
-  recipe.environment.emplace_back("LD_LIBRARY_PATH", std::string(k_cuda_home) + "/lib64");
+  recipe.environment.emplace_back("LD_LIBRARY_PATH", cuda_home(lock) + "/lib64");
   recipe.environment.emplace_back("TORCH_CUDA_ARCH_LIST", cuda_arch_list(lock.resolution));
   if (lock.archives.empty()) return;
   recipe.environment.emplace_back("CPATH", library_headers(lock, recipe.scheme));
@@ -262,7 +265,7 @@ Recipe make_recipe(const lock::Lock& lock, spec::Variant variant, std::optional<
   recipe.created_s = created_s.value_or(lock.created_s());
   const std::string prefix = "/" + recipe.scheme.prefix;
   const bool has_toolkit = has_cuda_toolkit(lock, variant);
-  recipe.environment = {{"PATH", prefix + "/bin:" + (has_toolkit ? std::string(k_cuda_home) + "/bin:" : "") +
+  recipe.environment = {{"PATH", prefix + "/bin:" + (has_toolkit ? cuda_home(lock) + "/bin:" : "") +
                                      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
                         {"VIRTUAL_ENV", prefix},
                         {"LANG", "C.UTF-8"},

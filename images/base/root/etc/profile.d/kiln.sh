@@ -1,5 +1,5 @@
 # Login shells start with Debian's own PATH; the image's programs come before it.
-for folder in /usr/local/cuda/bin /opt/kiln/bin; do
+for folder in "${CUDA_HOME:-/usr/local/cuda}/bin" /opt/kiln/bin; do
   case ":$PATH:" in
     *:"$folder":*) ;;
     *) [ -d "$folder" ] && PATH="$folder:$PATH" ;;
