@@ -5,7 +5,6 @@
 #include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
 #include "knowledge/wheel/wheel.hpp"
-#include "proof/sbom/installed.hpp"
 #include "proof/sbom/nvidia_libraries.hpp"
 #include "proof/sbom/purl.hpp"
 #include "proof/verify/label_tests.hpp"
@@ -21,7 +20,9 @@ namespace torchkiln::sbom {
 using base::ErrorCode;
 using base::fail;
 using base::Result;
+using verify::DebStatus;
 using verify::ImageTree;
+using verify::OsRelease;
 
 namespace {
 
@@ -61,31 +62,13 @@ base::Unexpected not_in_image(const std::string& what) {
               {"torchkiln verify IMAGE --level static --lock kiln.lock says what else is not as it should be"});
 }
 
-/// The files that dpkg keeps its list in; distroless images have one a package.
-Result<std::vector<DebStatus>> installed_debs(const ImageTree& tree) {
-  std::map<std::pair<std::string, std::string>, DebStatus> packages;
-  const auto read = [&](const ImageTree::Entry& file) -> Result<void> {
-    TK_TRY(const auto text, sys::read_file(file.place));
-    for (auto& package : read_dpkg_status(text))
-      packages.insert_or_assign({package.name, package.architecture}, package);
-    return {};
-  };
-  if (const auto* status = tree.file("var/lib/dpkg/status")) TK_CHECK(read(*status));
-  const auto [begin, end] = tree.below("var/lib/dpkg/status.d");
-  for (auto at = begin; at != end; ++at)
-    if (at->second.kind == ImageTree::Kind::file && !at->first.ends_with(".md5sums")) TK_CHECK(read(at->second));
-  std::vector<DebStatus> sorted;
-  for (auto& [key, package] : packages) sorted.push_back(std::move(package));
-  return sorted;
-}
-
 Result<void> add_debs(const lock::Lock* lock, spec::Variant variant, const OsRelease& os, const ImageTree& tree,
                       std::vector<Component>& components) {
   std::map<DebStatus, const lock::LockedDeb*> locked;
   if (lock)
     for (const auto& deb : lock->debs)
       if (is_in(deb, variant)) locked[{deb.name, deb.version, deb.architecture}] = &deb;
-  TK_TRY(const auto installed, installed_debs(tree));
+  TK_TRY(const auto installed, verify::installed_debs(tree));
   for (const auto& package : installed) {
     Component component{.kind = Kind::deb, .name = package.name};
     component.version = package.version;
@@ -169,7 +152,7 @@ Result<std::map<std::string, Component>> installed_wheels(const ImageTree& tree,
   std::map<std::string, Component> wheels;
   for (const auto& path : verify::metadata_files(tree, site_packages)) {
     TK_TRY(const auto text, sys::read_file(tree.entries().at(path).place));
-    const auto metadata = read_wheel_metadata(text);
+    const auto metadata = verify::read_wheel_metadata(text);
     if (metadata.name.empty() || metadata.version.empty()) continue;
     Component component{.kind = Kind::wheel, .name = metadata.name};
     component.version = metadata.version;
@@ -288,7 +271,7 @@ Result<Inventory> make_inventory(const oci::Image& image, const oci::ImageConfig
   for (const auto* path : {"etc/os-release", "usr/lib/os-release"})
     if (const auto* file = tree.file(path)) {
       TK_TRY(const auto text, sys::read_file(file->place));
-      os = read_os_release(text);
+      os = verify::read_os_release(text);
       break;
     }
   auto& components = inventory.components;

@@ -229,7 +229,7 @@ std::vector<std::string> licence_references(std::string_view expression) {
   return references;
 }
 
-Licence licence_of(const WheelMetadata& metadata) {
+Licence licence_of(const verify::WheelMetadata& metadata) {
   if (!metadata.license_expression.empty()) {
     if (auto expression = spdx_expression(metadata.license_expression)) return {std::move(*expression), {}};
     return {{}, told(metadata.license_expression)};

@@ -2,7 +2,7 @@
 // The licence that a wheel's METADATA names, as an SPDX expression (SPDX 2.3, annex D) where it is surely one, and
 // else in the package's own words. Nothing is guessed: "BSD" may be any of four licences and stays "BSD".
 
-#include "proof/sbom/installed.hpp"
+#include "proof/verify/installed.hpp"
 
 #include <optional>
 #include <string>
@@ -25,7 +25,7 @@ struct Licence {
 
 /// License-Expression before License before classifiers, each where SPDX knows it; else License's or the
 /// classifiers' words.
-Licence licence_of(const WheelMetadata& metadata);
+Licence licence_of(const verify::WheelMetadata& metadata);
 
 /// The expression with identifiers spelled as SPDX does and single blanks; nothing for what is none, or names a
 /// licence that is not in our list.

@@ -4,6 +4,7 @@
 #include "foundation/sys/files.hpp"
 #include "knowledge/wheel/install.hpp"
 #include "plan/recipe/recipe.hpp"
+#include "proof/verify/installed.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -69,13 +70,8 @@ Result<std::map<std::string, std::string>> installed_versions(const ImageTree& t
   std::map<std::string, std::string> versions;
   for (const auto& path : metadata_files(tree, site_packages)) {
     TK_TRY(const auto metadata, sys::read_file(tree.entries().at(path).place));
-    std::string project, version;
-    for (const auto line : base::lines(metadata)) {
-      if (line.empty()) break;
-      if (line.starts_with("Name:")) project = wheel::normalized_name(base::trim(line.substr(5)));
-      if (line.starts_with("Version:")) version = base::trim(line.substr(8));
-    }
-    versions[project] = version;
+    const auto wheel = read_wheel_metadata(metadata);
+    versions[wheel.name] = wheel.version;
   }
   return versions;
 }
@@ -177,6 +173,31 @@ std::vector<std::string> wheel_layer_faults(const lock::Lock& lock, spec::Varian
   return faults;
 }
 
+namespace {
+
+Result<void> add_deb_faults(const lock::Lock& lock, spec::Variant variant, const ImageTree& tree,
+                            std::vector<std::string>& found) {
+  std::map<std::string, std::string> locked;
+  for (const auto& deb : lock.debs)
+    if (is_in(deb, variant)) locked[deb.name] = deb.version;
+  TK_TRY(const auto installed, installed_debs(tree));
+  for (const auto& deb : installed) {
+    const auto at = locked.find(deb.name);
+    if (at != locked.end()) {
+      if (at->second != deb.version)
+        found.push_back(fmt::format("Debian's {} is {}, the lock says {}", deb.name, deb.version, at->second));
+      locked.erase(at);
+    } else if (!lock.base) {  // somebody else's image has packages of its own
+      found.push_back(
+          fmt::format("Debian's {} {} is installed, but not in the lock of this variant", deb.name, deb.version));
+    }
+  }
+  for (const auto& [name, version] : locked) found.push_back("Debian's " + name + " is not installed");
+  return {};
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> package_faults(const lock::Lock& lock, spec::Variant variant,
                                                 const ImageTree& tree) {
   wheel::InstallScheme scheme;
@@ -196,6 +217,7 @@ Result<std::vector<std::string>> package_faults(const lock::Lock& lock, spec::Va
           return wheel.name == wanted && is_in(wheel, variant);
         }))
       found.push_back(name + " " + version + " is installed, but not in the lock of this variant");
+  TK_CHECK(add_deb_faults(lock, variant, tree, found));
   return found;
 }
 

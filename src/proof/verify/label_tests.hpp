@@ -40,12 +40,12 @@ std::vector<std::string> environment_faults(const oci::ImageConfig& config);
 std::vector<std::string> lock_faults(const oci::Image& image, const oci::ImageConfig& config,
                                      const lock::Lock& lock);
 
-/// Wheels that are not those of the lock for this variant.
+/// Wheels and Debian packages that are not those of the lock for this variant.
 base::Result<std::vector<std::string>> package_faults(const lock::Lock& lock, spec::Variant variant,
                                                       const ImageTree& tree);
 
-/// Layers that the lock knows for its wheels and the image has not, though it has others of them: a layer that was made
-/// again with other bytes in it keeps its wheels' own records, so only the lock can tell.
+/// Layers that the lock knows for its wheels and the image has not, though it has others of them: a layer that was
+/// made again with other bytes in it keeps its wheels' own records, so only the lock can tell.
 std::vector<std::string> wheel_layer_faults(const lock::Lock& lock, spec::Variant variant,
                                             const oci::ImageConfig& config);
 

@@ -84,8 +84,8 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
                [&] { return library_faults(tree, wheel::InstallScheme().prefix); }));
   TK_CHECK(add("static.copies", "torch's and CUDA's libraries that are there more than once",
                [&]() -> Faults { return copy_faults(tree); }));
-  // A torch that has lost its CUDA library is static.records's to find; one for the CPU promises nothing, and where the
-  // lock knows no architectures nobody does.
+  // A torch that has lost its CUDA library is static.records's to find; one for the CPU promises nothing, and where
+  // the lock knows no architectures nobody does.
   const auto promised = config.execution.labels.find("dev.torchkiln.gpu-architectures");
   const bool has_promise = promised != config.execution.labels.end();
   const bool is_unknown = lock && lock->resolution.sass.empty() && !has_promise;
@@ -99,7 +99,7 @@ Result<std::vector<report::TestOutcome>> run_static_tests(const oci::Layout& lay
   if (lock) {
     TK_CHECK(add("static.lock", "tag, labels and environment that are not the lock's",
                  [&]() -> Faults { return lock_faults(image, config, *lock); }));
-    TK_CHECK(add("static.packages", "wheels that are not the lock's",
+    TK_CHECK(add("static.packages", "wheels and Debian packages that are not the lock's",
                  [&] { return package_faults(*lock, variant_of(config), tree); }));
     TK_CHECK(add("static.layers", "layers of wheels that are not the lock's",
                  [&]() -> Faults { return wheel_layer_faults(*lock, variant_of(config), config); }));

@@ -86,6 +86,12 @@ class StaticImage {
     write("usr/lib/x86_64-linux-gnu/libc.so.6", must(sys::read_file(host_libc())));
     must(sys::make_directories(folder.path("layer-0/etc")));
     write("opt/kiln/bin/tool", must(sys::read_file(fs::canonical("/usr/bin/true"))), 1);
+    std::string status;
+    for (const auto& deb : lock.debs)
+      if (is_in(deb, {}))
+        status += "Package: " + deb.name + "\nStatus: install ok installed\nVersion: " + deb.version +
+                  "\nArchitecture: " + deb.architecture + "\n\n";
+    write("var/lib/dpkg/status", status);
     install("numpy", "2.3.1", {{"numpy/__init__.py", "array = list\n"}});
     install("pip", "25.2", {{"pip/__init__.py", ""}});
     install("torch", "2.8.0",

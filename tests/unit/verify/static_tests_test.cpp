@@ -127,6 +127,18 @@ const Mutant k_mutants[] = {
        image.install("requests", "2.0", {{"requests.py", ""}});
      },
      "static.packages", "requests 2.0 is installed, but not in the lock"},
+    {"a Debian package that the lock has not",
+     [](StaticImage& image) {
+       const auto file = image.folder.path("layer-0/var/lib/dpkg/status");
+       image.write("var/lib/dpkg/status", must(torchkiln::sys::read_file(file)) +
+                                              "Package: netcat\nStatus: install ok installed\nVersion: 1\n");
+     },
+     "static.packages", "Debian's netcat 1 is installed, but not in the lock of this variant"},
+    {"a Debian package of another version, and one less",
+     [](StaticImage& image) {
+       image.write("var/lib/dpkg/status", "Package: " + image.lock.debs[0].name + "\nVersion: 0.1\n");
+     },
+     "static.packages", "Debian's "},
 };
 
 }  // namespace
@@ -136,7 +148,8 @@ TEST_CASE("an image as the lock says has no fault") {
   CHECK(image.red() == std::map<std::string, std::string>{});
   CHECK(image.ids == std::set<std::string>{"static.blobs", "static.secrets", "static.user", "static.environment",
                                            "static.labels", "static.records", "static.libraries", "static.copies",
-                                           "static.architectures", "static.lock", "static.packages", "static.layers"});
+                                           "static.architectures", "static.lock", "static.packages",
+                                           "static.layers"});
 }
 
 TEST_CASE("whatever is wrong with an image turns exactly the test red that is about it") {
@@ -161,7 +174,8 @@ TEST_CASE("bytecode belongs to the wheel of its source, and bytecode without a s
 }
 
 TEST_CASE("a library that a wheel carries and nothing needs may lack what it would need; any other may not") {
-  const auto lost = replace_all(must(torchkiln::sys::read_file(fs::canonical("/usr/bin/true"))), "libc.so.6", "libq.so.6");
+  const auto lost =
+      replace_all(must(torchkiln::sys::read_file(fs::canonical("/usr/bin/true"))), "libc.so.6", "libq.so.6");
   for (const bool is_known : {true, false}) {
     StaticImage image;
     image.install("torch", "2.8.0",
@@ -172,7 +186,8 @@ TEST_CASE("a library that a wheel carries and nothing needs may lack what it wou
     if (is_known)
       CHECK(red.empty());
     else
-      CHECK(red.at("static.libraries").find("libother.so.5 needs libq.so.6, which is nowhere") != std::string::npos);
+      CHECK(red.at("static.libraries").find("libother.so.5 needs libq.so.6, which is nowhere") !=
+            std::string::npos);
   }
 }
 

@@ -2,11 +2,13 @@
 // What an image's package managers noted of what they installed: METADATA of wheels, and dpkg's status. Both may
 // come from anybody's image, so nothing in them is an error: what is not understood is left out.
 
+#include "proof/verify/image_tree.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace torchkiln::sbom {
+namespace torchkiln::verify {
 
 /// Of METADATA (PyPA, "Core metadata specifications").
 struct WheelMetadata {
@@ -28,6 +30,9 @@ struct DebStatus {
 /// such in status.d.
 std::vector<DebStatus> read_dpkg_status(std::string_view text);
 
+/// The packages that dpkg says are in an image, by name; distroless images have a file of its own for each.
+base::Result<std::vector<DebStatus>> installed_debs(const ImageTree& tree);
+
 /// ID and VERSION_ID of os-release(5): "debian" and "12".
 struct OsRelease {
   std::string id = "linux";
@@ -35,4 +40,4 @@ struct OsRelease {
 };
 OsRelease read_os_release(std::string_view text);
 
-}  // namespace torchkiln::sbom
+}  // namespace torchkiln::verify

@@ -1,12 +1,16 @@
-#include "proof/sbom/installed.hpp"
+#include "proof/verify/installed.hpp"
 
 #include "foundation/base/text.hpp"
+#include "foundation/sys/files.hpp"
 #include "knowledge/wheel/wheel.hpp"
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
-namespace torchkiln::sbom {
+namespace torchkiln::verify {
+
+using base::Result;
 
 namespace {
 
@@ -83,6 +87,23 @@ std::vector<DebStatus> read_dpkg_status(std::string_view text) {
   return packages;
 }
 
+Result<std::vector<DebStatus>> installed_debs(const ImageTree& tree) {
+  std::map<std::pair<std::string, std::string>, DebStatus> packages;
+  const auto read = [&](const ImageTree::Entry& file) -> Result<void> {
+    TK_TRY(const auto text, sys::read_file(file.place));
+    for (auto& package : read_dpkg_status(text))
+      packages.insert_or_assign({package.name, package.architecture}, package);
+    return {};
+  };
+  if (const auto* status = tree.file("var/lib/dpkg/status")) TK_CHECK(read(*status));
+  const auto [begin, end] = tree.below("var/lib/dpkg/status.d");
+  for (auto at = begin; at != end; ++at)
+    if (at->second.kind == ImageTree::Kind::file && !at->first.ends_with(".md5sums")) TK_CHECK(read(at->second));
+  std::vector<DebStatus> sorted;
+  for (auto& [key, package] : packages) sorted.push_back(std::move(package));
+  return sorted;
+}
+
 OsRelease read_os_release(std::string_view text) {
   OsRelease release;
   for (const auto line : base::lines(text)) {
@@ -92,4 +113,4 @@ OsRelease read_os_release(std::string_view text) {
   return release;
 }
 
-}  // namespace torchkiln::sbom
+}  // namespace torchkiln::verify
