@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree
 
@@ -69,6 +70,7 @@ int main(int argc, char** argv) {
 PLAN = json.loads(subprocess.run([os.environ["PRINT_VERIFIER_PLAN"]], capture_output=True, check=True).stdout)
 BOOT = [test for test in PLAN["tests"] if test["level"] == "boot"]
 LAST = BOOT[-1]["id"]
+FIRST_OF_GPU = next(test for test in PLAN["tests"] if test["level"] == "gpu")
 
 
 def kept(test: dict) -> dict:
@@ -80,10 +82,13 @@ def answers(mode: str) -> list[dict]:
     tests = [kept(test) for test in BOOT]
     del tests[1]["details"]
     match mode:
+        case "gpu":
+            tests = [kept(test) for test in PLAN["tests"] if test["level"] in ("boot", "cpu", "gpu")]
+            next(test for test in tests if test["id"] == FIRST_OF_GPU["id"]).update(verdict="fail", fault="image", reason="wrong")
         case "truncated":
             tests.pop()
         case "more":
-            tests.append(kept(next(test for test in PLAN["tests"] if test["level"] == "gpu")))
+            tests.append(kept(FIRST_OF_GPU))
         case "twice":
             tests.append(tests[-1])
         case "level":
@@ -140,7 +145,7 @@ class Verify(unittest.TestCase):
     def setUpClass(cls):
         cls.home = kiln.folder("home")
         cls.layout = small_image.Layout(cls.home / "layout")
-        tags = ("honest", "hang", *FORGED)
+        tags = ("honest", "hang", "gpu", *FORGED)
         files = {f"answers/{tag}": (json.dumps(answers(tag)) + "}").encode() for tag in tags}
         files |= {f"lists/{tag}": json.dumps(listed(tag)).encode() for tag in tags}
         layer = cls.layout.layer(files | {"bin/torchkiln-verify": stand_in()})
@@ -198,6 +203,28 @@ class Verify(unittest.TestCase):
     def test_a_verifier_that_hangs_is_ended_at_the_timeout(self):
         tests, _ = self.verify(self.reference("hang"), "--timeout", "3")
         self.assertEqual(tests["boot.verifier"]["reason"], "torchkiln-verify did not end within 3 s")
+
+    def test_an_error_of_the_hardware_in_the_kernel_log_is_the_hosts_fault(self):
+        # A GPU is there, says the toolkit.
+        tool = kiln.folder("programs") / "nvidia-ctk"
+        device = {"name": "all", "containerEdits": {"env": ["GPU=stand-in"]}}
+        tool.write_text(f"#!/bin/sh\necho '{json.dumps({'cdiVersion': '0.5.0', 'kind': 'nvidia.com/gpu', 'devices': [device]})}'\n")
+        tool.chmod(0o755)
+        environment = os.environ | {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
+        # As the driver writes it; the kernel takes such lines from root too.
+        line = "<4>NVRM: Xid (PCI:0000:07:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.\n"
+        for says in ("", line):
+            report = self.home / "report.json"
+            run = subprocess.Popen([kiln.TORCHKILN, "verify", self.reference("gpu"), "--level", "gpu", "--report", report,
+                                    "--cache", self.home / "cache"], stdout=subprocess.DEVNULL, env=environment)  # fmt: skip
+            while run.poll() is None:
+                if says:
+                    pathlib.Path("/dev/kmsg").write_text(says)
+                time.sleep(0.1)
+            tests = {test["id"]: test for test in json.loads(report.read_text())["tests"]}
+            log, broken = tests["gpu.kernel_log"], tests[FIRST_OF_GPU["id"]]
+            self.assertEqual((log["verdict"], broken["fault"]), ("fail", "host") if says else ("pass", "image"))
+            self.assertEqual("fallen off the bus" in broken["reason"], bool(says))
 
     def test_the_reports_are_junit_and_a_page_that_a_browser_shows(self):
         files = [self.home / name for name in ("report.json", "report.xml", "report.html")]

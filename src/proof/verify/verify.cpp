@@ -5,6 +5,7 @@
 #include "foundation/sys/files.hpp"
 #include "proof/verify/container_tests.hpp"
 #include "proof/verify/in_image.hpp"
+#include "proof/verify/kernel_log.hpp"
 #include "proof/verify/label_tests.hpp"
 #include "proof/verify/service_tests.hpp"
 #include "proof/verify/static_tests.hpp"
@@ -82,8 +83,10 @@ Result<Verification> verify(const VerifyRequest& request, const engine::Cache& c
       return request.engine ? runner.run_in_engine(kind, request.engine->name, wanted)
                             : runner.run(kind, lower, wanted);
     };
+    auto kernel_log = request.level >= Level::gpu ? KernelLog::open() : std::nullopt;
     TK_TRY(auto inside, run_in_image(run_request, config, request.level, run.nonce, request.limits, step));
     for (auto& test : inside.tests) run.tests.push_back(std::move(test));
+    if (kernel_log) judge_xids(run.tests, xids_in(kernel_log->new_records()));
     warn_if_slow(run.tests, inside.host.gpus, request.baselines);
     TK_TRY(auto container, run_container_tests(run_request, config, variant_of(config), step));
     for (auto& test : container) run.tests.push_back(std::move(test));
