@@ -36,6 +36,14 @@ constexpr Setting k_sshd_settings[] = {
     {"x11forwarding", "no"},
     {"permittunnel", "no"},
     {"gatewayports", "no"},
+    {"allowtcpforwarding", "local"},
+    {"allowstreamlocalforwarding", "no"},
+    {"hostbasedauthentication", "no"},
+    {"permituserrc", "no"},
+    {"maxauthtries", "3"},
+    {"logingracetime", "20"},
+    {"maxstartups", "10:30:60"},
+    {"clientaliveinterval", "60"},
 };
 
 /// Jupyter Server's options, as JSON: section, option, value.

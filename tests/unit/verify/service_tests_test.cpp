@@ -25,6 +25,14 @@ gatewayports no
 permituserenvironment no
 permittunnel no
 authenticationmethods publickey
+allowtcpforwarding local
+allowstreamlocalforwarding no
+hostbasedauthentication no
+permituserrc no
+maxauthtries 3
+logingracetime 20
+maxstartups 10:30:60
+clientaliveinterval 60
 )";
 
 const std::string k_jupyter =
@@ -42,7 +50,7 @@ TEST_CASE("an sshd that takes keys only has no fault; each way in beside them is
         Texts{"permitrootlogin is without-password, not no"});
   CHECK(sshd_faults(replace_all(k_sshd, "authenticationmethods publickey\n", "")) ==
         Texts{"sshd does not say authenticationmethods"});
-  CHECK(sshd_faults("").size() == 13);
+  CHECK(sshd_faults("").size() == 21);
 }
 
 TEST_CASE("a JupyterLab with a secret and its guards has no fault; what opens it is one") {

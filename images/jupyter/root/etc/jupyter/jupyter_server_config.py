@@ -19,6 +19,7 @@ c.ServerApp.open_browser = False
 c.ServerApp.allow_root = False
 c.ServerApp.allow_unauthenticated_access = False
 c.ServerApp.disable_check_xsrf = False
+c.ServerApp.allow_origin = ""
 c.PasswordIdentityProvider.allow_password_change = False
 
 
@@ -52,5 +53,6 @@ if password is not None:
     if not password.startswith("argon2:"):
         sys.exit("jupyter: JUPYTER_PASSWORD_HASH is no argon2 hash; `jupyter server password` makes one")
     c.PasswordIdentityProvider.hashed_password = password
+    c.PasswordIdentityProvider.password_required = True
 else:
     c.IdentityProvider.token = token or made_up_token()
