@@ -47,6 +47,7 @@ COMMANDS = [
     "stamp show oci:stamped --pub trusted.pub --json",
     "sbom oci:stamped -o stamped.spdx.json --json",
     "inspect oci:stamped --json",
+    "cache prune --cache cache --json",
     "diff oci:stamped oci:stamped --json",
     "lint vision.Dockerfile --json",
     "lint --rules --json",

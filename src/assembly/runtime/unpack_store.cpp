@@ -6,7 +6,10 @@
 #include "foundation/sys/workers.hpp"
 
 #include <atomic>
+#include <cerrno>
+#include <fcntl.h>
 #include <set>
+#include <sys/stat.h>
 
 namespace torchkiln::runtime {
 
@@ -48,11 +51,24 @@ bool UnpackStore::contains(const base::Digest& diff_id) const {
   return fs::is_directory(entry(diff_id), ignored);
 }
 
+void UnpackStore::note_use(const base::Digest& diff_id) const {
+  static_cast<void>(::utimensat(AT_FDCWD, entry(diff_id).c_str(), nullptr, 0));
+}
+
+Result<std::int64_t> UnpackStore::last_used_s(const base::Digest& diff_id) const {
+  struct stat status = {};
+  if (::stat(entry(diff_id).c_str(), &status) != 0) return fail(sys::file_error("examine", entry(diff_id), errno));
+  return status.st_mtime;
+}
+
 Result<fs::path> UnpackStore::unpack_with(const Layer& layer,
                                           const std::function<void(std::uint64_t)>& on_bytes) const {
   TK_CHECK(claim_folder(m_root));
   const auto target = path(layer.diff_id);
-  if (contains(layer.diff_id)) return target;
+  if (contains(layer.diff_id)) {
+    note_use(layer.diff_id);
+    return target;
+  }
   const auto compression = compression_of(layer.media_type);
   if (!compression)
     return fail(ErrorCode::input_invalid,
@@ -97,6 +113,7 @@ Result<std::vector<fs::path>> UnpackStore::unpack_all(std::span<const Layer> lay
   std::uint64_t total_bytes = 0;
   for (const auto& layer : layers) {
     folders.push_back(path(layer.diff_id));
+    if (contains(layer.diff_id)) note_use(layer.diff_id);
     if (contains(layer.diff_id) || !seen.insert(layer.diff_id).second) continue;
     missing.push_back(&layer);
     total_bytes += sys::size_of_file(layer.blob).value_or(0);

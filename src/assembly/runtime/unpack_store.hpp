@@ -7,6 +7,7 @@
 #include "assembly/oci/layout.hpp"
 #include "foundation/base/digest.hpp"
 #include "foundation/base/progress.hpp"
+#include "foundation/sys/files.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -44,12 +45,18 @@ class UnpackStore {
                                                               base::Progress& progress) const;
   base::Result<std::filesystem::path> unpack(const Layer& layer) const;
 
+  /// All layers that are there.
+  base::Result<std::vector<base::Digest>> list() const { return sys::list_digests(m_root / "sha256"); }
+  /// When unpack() or unpack_all() last gave the layer, in seconds since 1970.
+  base::Result<std::int64_t> last_used_s(const base::Digest& diff_id) const;
   /// Removes one layer; nothing happens when it is not there.
   base::Result<void> remove(const base::Digest& diff_id) const;
 
  private:
   /// Holds the layer's folder, whose own owner and mode may keep us from moving it.
   std::filesystem::path entry(const base::Digest& diff_id) const { return m_root / "sha256" / diff_id.hex(); }
+  /// Notes that the layer is being used. A note that cannot be made costs no more than unpacking it again one day.
+  void note_use(const base::Digest& diff_id) const;
   base::Result<std::filesystem::path> unpack_with(const Layer& layer,
                                                   const std::function<void(std::uint64_t)>& on_bytes) const;
 

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <unistd.h>
-#include <vector>
 
 namespace torchkiln::sys {
 
@@ -46,6 +45,10 @@ Result<void> BlobStore::remove(const base::Digest& digest) const {
   const auto target = path(digest);
   if (::unlink(target.c_str()) != 0 && errno != ENOENT) return base::fail(file_error("remove", target, errno));
   return {};
+}
+
+Result<std::vector<base::Digest>> BlobStore::list() const {
+  return list_digests(m_root / "sha256");
 }
 
 Result<BlobStore::Writer> BlobStore::create() const {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace torchkiln::sys {
 
@@ -24,6 +25,8 @@ class BlobStore {
   /// makes or fetches it again.
   base::Result<bool> contains_whole(const base::Digest& digest) const;
   base::Result<void> remove(const base::Digest& digest) const;
+  /// All blobs, by their digests.
+  base::Result<std::vector<base::Digest>> list() const;
   /// Removes what writers that were killed left. Nobody may be writing meanwhile.
   base::Result<void> remove_leftovers() const;
 

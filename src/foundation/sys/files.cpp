@@ -249,6 +249,16 @@ Result<std::vector<std::string>> list_directory(const fs::path& path) {
   return names;
 }
 
+Result<std::vector<base::Digest>> list_digests(const fs::path& path) {
+  std::vector<base::Digest> digests;
+  std::error_code error;
+  if (!fs::exists(path, error)) return digests;
+  TK_TRY(const auto names, list_directory(path));
+  for (const auto& name : names)
+    if (const auto digest = base::Digest::parse(name); digest && digest->hex() == name) digests.push_back(*digest);
+  return digests;
+}
+
 std::optional<std::uint64_t> size_of_file(const fs::path& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;

@@ -2,6 +2,7 @@
 // Files: whole reads, atomic writes (temporary, fsync, rename, fsync of the folder), locks, trees. Every
 // function turns errno into an Error that names the path; ENOSPC and EDQUOT become disk_full.
 
+#include "foundation/base/digest.hpp"
 #include "foundation/base/error.hpp"
 
 #include <cstddef>
@@ -107,6 +108,8 @@ base::Result<void> sync_directory(const fs::path& path);
 base::Result<void> link_or_copy(const fs::path& from, const fs::path& to);
 /// Names in a folder, sorted by byte value.
 base::Result<std::vector<std::string>> list_directory(const fs::path& path);
+/// The digests that names in a folder are in hex; others are left out. None where the folder is not there.
+base::Result<std::vector<base::Digest>> list_digests(const fs::path& path);
 std::optional<std::uint64_t> size_of_file(const fs::path& path);
 base::Result<std::uint64_t> free_space_bytes(const fs::path& path);
 

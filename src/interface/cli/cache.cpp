@@ -1,10 +1,14 @@
-// torchkiln cache catalog: the layers that wheels are known to give, made, shared and fetched.
+// torchkiln cache: what is kept, removed when it is no longer used; and the catalog of layers that wheels are known
+// to give, made, shared and fetched.
 
+#include "assembly/engine/prune.hpp"
 #include "assembly/engine/shared_catalog.hpp"
 #include "assembly/engine/wheel_catalog.hpp"
 #include "foundation/base/text.hpp"
+#include "foundation/sys/environment.hpp"
 #include "foundation/sys/files.hpp"
 #include "interface/cli/commands.hpp"
+#include "proof/stamp/policy.hpp"
 
 #include <algorithm>
 
@@ -158,6 +162,25 @@ Result<int> pull(const std::string& text, Session& session) {
   return 0;
 }
 
+/// How long something may lie unused unless told otherwise.
+constexpr const char* k_prune_age = "30d";
+
+Result<int> prune(const std::string& unused_for, Session& session) {
+  const auto age_s = stamp::parse_age(unused_for);
+  if (!age_s) return fail(ErrorCode::usage, "--unused-for: " + age_s.error().message, age_s.error().hints);
+  TK_CHECK(session.take_cache());
+  TK_TRY(const auto pruned, engine::prune(session.cache(), sys::now_s() - *age_s));
+  TK_CHECK(session.print(
+      fmt::format("{}: {} blobs and unpacked layers removed, {} freed; {} stay\n", session.cache().root().string(),
+                  pruned.removed, base::format_bytes(pruned.freed_bytes), base::format_bytes(pruned.kept_bytes)),
+      document::Json{{"schema", "torchkiln.cache-prune/1"},
+                     {"cache", session.cache().root().string()},
+                     {"removed", pruned.removed},
+                     {"freed_bytes", pruned.freed_bytes},
+                     {"kept_bytes", pruned.kept_bytes}}));
+  return 0;
+}
+
 void add_reference(CLI::App& command, const char* name, const char* help,
                    Result<int> (*act)(const std::string&, Session&), Action& chosen) {
   auto* sub = command.add_subcommand(name, help);
@@ -171,8 +194,16 @@ void add_reference(CLI::App& command, const char* name, const char* help,
 }  // namespace
 
 void add_cache(CLI::App& program, Action& chosen) {
-  auto* cache = program.add_subcommand("cache", "What this machine knows about layers");
+  auto* cache = program.add_subcommand("cache", "What this machine keeps, and what it knows about layers");
   cache->require_subcommand(1);
+  auto* pruner =
+      cache->add_subcommand("prune", "Remove what has not been used for a while; all of it can be made again");
+  auto unused_for = std::make_shared<std::string>(k_prune_age);
+  pruner
+      ->add_option("--unused-for", *unused_for, fmt::format("How long, for example 12h (default: {})", k_prune_age))
+      ->type_name("AGE");
+  pruner->callback(
+      [&chosen, unused_for] { chosen = [unused_for](Session& session) { return prune(*unused_for, session); }; });
   auto* catalog = cache->add_subcommand(
       "catalog", "The layers that wheels are known to give: what is in it is copied, or not even fetched");
   catalog->require_subcommand(1);
