@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The main job on real input: bake as an ordinary user and as root, and what others make of the image."""
+import importlib.machinery
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import time
+import types
 import unittest
 
 import browser
@@ -88,6 +90,10 @@ class Bake(unittest.TestCase):
         self.assertEqual(baked["images"][0]["digest"], self.baked["images"][0]["digest"])
         self.assertEqual(baked["images"][0]["level_reached"], "cpu")
         # The user's copies have served; the disk is needed for the engines.
+        pruned = json.loads(kiln.as_ordinary_user(
+            [kiln.TORCHKILN, "cache", "prune", "--unused-for", "1s", "--json", "--cache", self.user_home / "cache"], home=self.user_home).stdout)  # fmt: skip
+        self.assertGreater(pruned["freed_bytes"], 7e9)  # what is unpacked; the blobs are the project's, too
+        self.assertEqual((pruned["kept_bytes"], os.listdir(self.user_home / "cache/unpacked/sha256")), (0, []))
         kiln.remove(self.user_home / "cache")
         kiln.remove(self.user_home / "project/kiln.oci")
 
@@ -139,6 +145,12 @@ class Bake(unittest.TestCase):
         sizes = [layer["size"] for layer, text in zip(digest["layers"], made_by, strict=True) if "verifier" in text]
         self.assertEqual(len(sizes), 1, made_by)
         self.assertLess(sizes[0], 8 << 20)
+        # It is the source that tests/gpu/run would run on a GPU.
+        loader = importlib.machinery.SourceFileLoader("gpu_run", str(kiln.SOURCE / "tests/gpu/run"))
+        gpu_run = types.ModuleType(loader.name)
+        gpu_run.__file__ = loader.path
+        loader.exec_module(gpu_run)
+        self.assertIn("torchkiln verifier " + gpu_run.source_digest()[7:19], made_by)
 
     def test_6_torch_computes_in_the_runner_and_pip_finds_nothing_broken(self):
         done = kiln.torchkiln("run", self.image, "--cache", self.root_cache, "--", "python", "-c", COMPUTE)

@@ -95,6 +95,10 @@ class Devel(unittest.TestCase):
         print(f"measured: {self.id().split('.')[-1]}: {time.monotonic() - start:.1f} s")
         return done.stdout
 
+    def test_pytorch_is_2_11_or_newer(self):
+        said = self.inside("python -c 'import torch; print(torch.__version__)'")
+        self.assertGreaterEqual([int(part) for part in said.split("+")[0].split(".")[:2]], [2, 11], said)
+
     def test_nvcc_compiles_for_every_target(self):
         # The flags in a cubin's ELF header (at byte 48) tell the target.
         text = self.inside(f"for t in {' '.join(TARGETS)}; do nvcc -cubin -arch=sm_$t -o $t.cubin scale.cu\n"

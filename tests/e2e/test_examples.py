@@ -11,6 +11,7 @@ import kiln
 EXAMPLES = kiln.SOURCE / "examples"
 # One thread: on a busy machine, OpenMP's threads wait for each other longer than they compute.
 PYTHON = ["env", "OMP_NUM_THREADS=1", "python", "-"]
+CACHE = kiln.CACHE / "torchkiln"
 
 
 class Specs(unittest.TestCase):
@@ -22,6 +23,32 @@ class Specs(unittest.TestCase):
                 answer = json.loads(kiln.torchkiln("resolve", spec, "--json").stdout)
                 self.assertEqual(answer["status"], "resolved")
 
+    def test_specs_that_the_python_index_alone_can_answer_are_locked(self):
+        # The team's V100s need PyTorch's build for CUDA 12.6, which only PyTorch's own index has; the paper is baked below.
+        for name in ("multi-gpu", "inference-slim"):
+            with self.subTest(name):
+                project = kiln.folder(name)
+                shutil.copy(EXAMPLES / name / "kiln.toml", project)
+                print(kiln.torchkiln("lock", "--cache", CACHE, cwd=project).stdout, flush=True)
+                self.assertTrue(json.loads(kiln.torchkiln("lock", "--check", "--json", cwd=project).stdout)["current"])
+
+    def test_the_papers_citation_is_the_digest_and_its_lock_gives_it_again(self):
+        digests = []
+        for name in ("paper", "reader"):
+            project = kiln.folder(name)
+            for file in ("kiln.toml", "cite.py"):
+                shutil.copy(EXAMPLES / "paper" / file, project)
+            if name == "reader":  # who has the paper's two files, and nothing else
+                shutil.copy(kiln.WORK / "paper/kiln.lock", project)
+            cited = kiln.run([project / "cite.py", "--cache", CACHE, "--level", "static"]).stdout
+            [digest] = re.findall(r"howpublished = \{paper/experiments@(sha256:[0-9a-f]{64})\}", cited)
+            self.assertIn("tested to level static", cited)
+            index = json.loads((project / "kiln.oci/index.json").read_text())
+            self.assertIn(digest, [image["digest"] for image in index["manifests"]])
+            digests.append(digest)
+            kiln.remove(project / "kiln.oci")
+        self.assertEqual(digests[0], digests[1])
+
 
 class Training(unittest.TestCase):
     """In the image, without network, as its user."""
@@ -29,9 +56,8 @@ class Training(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = kiln.folder("quickstart")
-        cls.cache = kiln.CACHE / "torchkiln"
         shutil.copy(kiln.QUICKSTART, cls.folder)
-        cls.image = f"oci:{cls.folder}/kiln.oci:{kiln.bake(cls.folder, cls.cache)['images'][0]['tag']}"
+        cls.image = f"oci:{cls.folder}/kiln.oci:{kiln.bake(cls.folder, CACHE)['images'][0]['tag']}"
 
     @classmethod
     def tearDownClass(cls):
@@ -40,7 +66,7 @@ class Training(unittest.TestCase):
     def in_image(self, script: str, *command, **options):
         start = time.monotonic()
         text = (EXAMPLES / "training" / script).read_text()
-        done = kiln.torchkiln("run", self.image, "--cache", self.cache, "--", *command, input=text, **options)
+        done = kiln.torchkiln("run", self.image, "--cache", CACHE, "--", *command, input=text, **options)
         print(f"measured: {script}: {time.monotonic() - start:.1f} s: {done.stdout.strip()}", flush=True)
         return done
 
