@@ -7,11 +7,13 @@ import dataclasses
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import time
 import zipfile
 
 DISK_PROBE_BYTES = 1 << 30
+SAMPLE_BYTES = 400 << 20
 
 
 @dataclasses.dataclass
@@ -26,22 +28,31 @@ class Rates:
 
 def measure_rates(program: pathlib.Path, wheels: list[pathlib.Path], work: pathlib.Path) -> Rates:
     sample = work / "sample.deflate"
-    sample.write_bytes(largest_member(max(wheels, key=lambda wheel: wheel.stat().st_size)))
+    write_sample(sample, wheels)
     processors = os.cpu_count() or 1
     told = json.loads(subprocess.run([program, sample, str(processors)], check=True, capture_output=True, text=True).stdout)
     sample.unlink()
     return Rates(processors, told["sha256"], told["inflate"], disk_rate(work))
 
 
-def largest_member(wheel: pathlib.Path, limit: int = 256 << 20) -> bytes:
-    """The deflated bytes of the wheel's largest file of at most `limit` bytes."""
-    with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as file:
-        deflated = [info for info in archive.infolist() if info.compress_type == zipfile.ZIP_DEFLATED]
-        info = max((one for one in deflated if one.compress_size <= limit), key=lambda one: one.compress_size)
-        file.seek(info.header_offset + 26)
-        name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
-        file.seek(info.header_offset + 30 + name + extra)
-        return file.read(info.compress_size)
+def write_sample(sample: pathlib.Path, wheels: list[pathlib.Path]) -> None:
+    """The beginning of every file that counts, as large as its share: how fast data inflate depends on what they are."""
+    files = [(wheel, info) for wheel in wheels for info in zipfile.ZipFile(wheel).infolist() if info.compress_type == zipfile.ZIP_DEFLATED]
+    total = sum(info.compress_size for _, info in files)
+    with sample.open("wb") as out:
+        for wheel, info in files:
+            if info.compress_size * 1000 < total:
+                continue
+            with wheel.open("rb") as file:
+                file.seek(info.header_offset + 26)
+                name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+                file.seek(info.header_offset + 30 + name + extra)
+                size = info.compress_size if total < SAMPLE_BYTES else info.compress_size * SAMPLE_BYTES // total
+                out.write(size.to_bytes(8, "little") + file.read(size))
+
+
+def median_rates(measured: list[dict]) -> Rates:
+    return Rates(**{field.name: statistics.median(one[field.name] for one in measured) for field in dataclasses.fields(Rates)})
 
 
 def disk_rate(work: pathlib.Path) -> float:

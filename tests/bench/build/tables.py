@@ -1,5 +1,5 @@
 """Results as Markdown: a table a question, the targets, and how quiet the machine was."""
-from limits import Rates, catalog_limit_s, cold_limit_s
+from limits import catalog_limit_s, cold_limit_s, median_rates
 from results import SCENARIOS, Results, Row
 
 OURS, PEER = "torchkiln", "docker"
@@ -73,7 +73,7 @@ def sizes(results: Results) -> str:
 
 def targets(results: Results) -> str:
     facts = results.facts
-    rates = Rates(**facts["rates"])
+    rates = median_rates(facts["rates"])
     layer_bytes = facts.get("our_image", {}).get("wheel_layer_bytes", facts["wheel_bytes"])
     cold = cold_limit_s(rates, facts["wheel_bytes"], facts["wheel_unpacked_bytes"], layer_bytes)
     known = catalog_limit_s(rates, layer_bytes)
