@@ -181,7 +181,7 @@ class Variants(unittest.TestCase):
         look = f"for p in {' '.join(tools)}; do command -v $p >/dev/null && echo $p; done; true"
         with self.start("runtime", command=("sleep", "60")) as runtime:
             self.assertEqual(runtime.execute("sh", "-c", look).stdout, "")
-            left = "find / -xdev '(' -path '/var/lib/apt/lists/*' -o -path '/var/cache/apt/*' -o -path '*/.cache/*' -o -name Python.h ')' -type f 2>/dev/null; true"
+            left = "find / -xdev '(' -path '/var/lib/apt/lists/*' -o -path '/var/cache/apt/*' -o -path '*/.cache/*' -o -name Python.h ')' -type f -size +0 2>/dev/null; true"
             self.assertEqual(runtime.execute("sh", "-c", left).stdout, "")
         with self.start("devel", command=("sleep", "60")) as devel:
             self.assertEqual(devel.execute("sh", "-c", look).stdout.split(), tools)
