@@ -119,13 +119,12 @@ class Base(unittest.TestCase):
                 project = self.project(f"toolkit-of-{choice}", spec.replace('"archives"', f'"{choice}"') + base)
                 locked = kiln.torchkiln("lock", "--cache", kiln.CACHE / "torchkiln", cwd=project, env=self.index.environment)
                 self.assertRegex(locked.stdout, words)
-                [_, devel] = self.build(project)
-                tag = devel["tag"]
-                said = kiln.torchkiln("run", f"oci:{project}/kiln.oci:{tag}", "--cache", kiln.CACHE / "torchkiln", "--", "sh", "-c",
-                                      "nvcc --version; echo $CUDA_HOME; ls $CUDA_HOME/include/cuda_runtime.h; g++ --version | head -n 1").stdout  # fmt: skip
-                self.assertIn("release 12.8, V12.8.93", said)
-                self.assertIn("/include/cuda_runtime.h", said)
-                self.assertIn("g++ (Debian", said)
+                if choice == "archives":
+                    continue  # test_variants.py builds it
+                [image] = [image for image in self.build(project) if image["tag"].endswith("-devel")]
+                said = kiln.torchkiln("run", f"oci:{project}/kiln.oci:{image['tag']}", "--cache", kiln.CACHE / "torchkiln", "--", "sh", "-c",
+                                      "nvcc --version; ls $CUDA_HOME/include/cuda_runtime.h; g++ --version | head -n 1").stdout  # fmt: skip
+                self.assertRegex(said, r"release 12.8, V12.8.93\n/usr/local/cuda-12.8/include/cuda_runtime.h\ng\+\+ \(Debian")
 
     def test_debian_13_is_built_from_its_own_packages_with_its_python(self):
         targets = kiln.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"]).stdout.split()
