@@ -133,6 +133,7 @@ class Services(unittest.TestCase):
         layout = f"{self.project}/kiln.oci"
         source = self.image
         for path, change, _ in OPENED.values():
+            # Nothing of a host key, which is not there; a file that should be and is not would not change below.
             was = kiln.torchkiln("run", self.image, "--cache", CACHE, "--", "sh", "-c", f"cat /{path} 2>/dev/null || true").stdout
             (self.project / "changed").write_text(change(was))
             self.assertNotEqual(change(was), was)

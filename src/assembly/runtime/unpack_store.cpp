@@ -113,8 +113,11 @@ Result<std::vector<fs::path>> UnpackStore::unpack_all(std::span<const Layer> lay
   std::uint64_t total_bytes = 0;
   for (const auto& layer : layers) {
     folders.push_back(path(layer.diff_id));
-    if (contains(layer.diff_id)) note_use(layer.diff_id);
-    if (contains(layer.diff_id) || !seen.insert(layer.diff_id).second) continue;
+    if (contains(layer.diff_id)) {
+      note_use(layer.diff_id);
+      continue;
+    }
+    if (!seen.insert(layer.diff_id).second) continue;
     missing.push_back(&layer);
     total_bytes += sys::size_of_file(layer.blob).value_or(0);
   }
